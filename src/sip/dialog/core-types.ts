@@ -1,0 +1,83 @@
+/** Options and values of `UserAgentCore`. */
+import type { Runtime } from '../../runtime/runtime.ts'
+import type { Credentials } from '../auth/client.ts'
+import type { SipRequest } from '../message/message.ts'
+import type { TransactionLayer } from '../transaction/layer.ts'
+import type { Destination } from '../transport/destination.ts'
+import type { Flow } from '../transport/flow.ts'
+import type { TransportLayer } from '../transport/layer.ts'
+import type { HeaderList, RespondOptions, SessionBody } from './session-types.ts'
+
+export interface CoreLimits {
+  /** INVITE sessions at once, both directions; one more is answered 503 with Retry-After. Default 10,000. */
+  readonly dialogs: number
+  /** 2xx responses whose ACK is kept for repeating, 64*T1 each (RFC 3261 §13.2.2.4). The oldest goes first. Default 20,000. */
+  readonly acks: number
+}
+
+export interface UserAgentCoreOptions {
+  readonly transactions: TransactionLayer
+  readonly transport: TransportLayer
+  readonly runtime: Pick<Runtime, 'clock' | 'random'>
+  /** User-Agent in requests, Server in responses. Default: neither. */
+  readonly userAgent?: string
+  /** The Allow header. Default `defaultAllow`. */
+  readonly allow?: readonly string[]
+  /** Option tags in Supported, and those a peer may require. Default none. */
+  readonly supported?: readonly string[]
+  /** Media types of bodies in INVITE and UPDATE. Default `application/sdp`. */
+  readonly accept?: readonly string[]
+  /** Retry-After of 503 while overloaded or closing, seconds. Default 10. */
+  readonly retryAfterSeconds?: number
+  readonly limits?: Partial<CoreLimits>
+}
+
+/** A status to refuse with before any session is made. */
+export interface Refusal extends RespondOptions {
+  readonly statusCode: number
+}
+
+export interface RequestOptions {
+  readonly method: string
+  /** The Request-URI. */
+  readonly target: string
+  /** From, as a name-addr or a URI, without tag. */
+  readonly from: string
+  /** To, when it differs from the target. */
+  readonly to?: string
+  /** Contact as a name-addr or URI; absent: none. */
+  readonly contact?: string
+  readonly headers?: HeaderList
+  readonly body?: SessionBody
+  readonly credentials?: Credentials
+  readonly route?: readonly string[]
+  readonly destination?: Destination
+  /** For requests that belong together (registration refreshes): the same Call-ID with a rising CSeq. */
+  readonly callId?: string
+  readonly cseq?: number
+}
+
+/** A request outside any dialog, other than INVITE, ACK and CANCEL. */
+export interface OutOfDialogRequest {
+  readonly request: SipRequest
+  readonly flow: Flow
+  readonly responded: boolean
+  respond(statusCode: number, options?: RespondOptions): void
+}
+
+/** What `offhook:sip:dialog` publishes. */
+export interface DialogEvent {
+  readonly core: object
+  /** Clock milliseconds. */
+  readonly at: number
+  readonly kind: 'state' | 'handler-error' | 'dropped'
+  readonly role?: 'client' | 'server'
+  readonly callId?: string
+  readonly localTag?: string
+  readonly remoteTag?: string | undefined
+  /** Of the session machine, finer than `SessionState`. */
+  readonly from?: string
+  readonly to?: string
+  readonly event?: string
+  readonly error?: unknown
+}

@@ -1,0 +1,19 @@
+import { SipError } from '../../runtime/errors.ts'
+import type { SipResponse } from '../message/message.ts'
+
+/** A request was refused; the response tells the rest. */
+export class SipResponseError extends SipError {
+  override readonly name: string = 'SipResponseError'
+  readonly statusCode: number
+  readonly response: SipResponse
+
+  constructor(method: string, response: SipResponse, options?: ErrorOptions) {
+    super(
+      'SIP_RESPONSE',
+      `${method} was answered ${response.statusCode} ${response.reasonPhrase}`.trimEnd(),
+      options,
+    )
+    this.statusCode = response.statusCode
+    this.response = response
+  }
+}
