@@ -1,0 +1,40 @@
+import type { Direction } from './description.ts'
+
+/** One codec we are able to send and receive. */
+export interface CodecCapability {
+  readonly name: string
+  readonly clockRate: number
+  /** Default 1. */
+  readonly channels?: number
+  /** The static payload type, or the dynamic one (96-127) to use in an offer when it is free. */
+  readonly payloadType?: number
+  /** Our parameters: how we want to receive this codec. */
+  readonly fmtp?: string
+}
+
+/** What we can do and wish for one audio stream; everything an offer or answer of ours is made from. */
+export interface LocalCapabilities {
+  /** In order of preference. */
+  readonly codecs: readonly CodecCapability[]
+  /** Address to receive media at, as the peer must see it. */
+  readonly address: string
+  readonly family?: 4 | 6
+  /** UDP port to receive RTP at. */
+  readonly port: number
+  /** Default `port + 1`; other values are announced with `a=rtcp` (RFC 3605). */
+  readonly rtcpPort?: number
+  /** Whether RTCP may share the RTP port (RFC 5761): offered when true, accepted only when true. Default false. */
+  readonly rtcpMux?: boolean
+  /** What we wish; default `sendrecv`. `sendonly` or `inactive` puts the peer on hold. */
+  readonly direction?: Direction
+  /** Milliseconds per packet we like best; default 20. */
+  readonly ptime?: number
+  /** The packet lengths we are able to send, in ms; default 10, 20, 30, 40, 50, 60. */
+  readonly ptimes?: readonly number[]
+  /** Announced when given: the longest packet, in ms, we take. */
+  readonly maxptime?: number
+  /** Clock rates to offer `telephone-event` at; default one for each clock rate among `codecs`. Empty switches it off. */
+  readonly telephoneEventRates?: readonly number[]
+  /** Events we understand (RFC 4733 §2.4.1); default `0-16`: digits, A-D and flash. */
+  readonly telephoneEvents?: string
+}
