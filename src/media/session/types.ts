@@ -1,0 +1,124 @@
+import type { Clock, Network, Random } from '../../runtime/runtime.ts'
+import type { AudioCodec } from '../codec/codec.ts'
+import type { Pacer } from '../rtp/pacer.ts'
+import type { PortPool } from '../rtp/port-pool.ts'
+import type { Direction } from '../sdp/description.ts'
+import type { MediaAddress, NegotiatedAudio } from '../sdp/offer-answer.ts'
+
+/** What `MediaSession.open` needs. One session is one audio stream of one call. */
+export interface MediaSessionOptions {
+  readonly runtime: { readonly clock: Clock; readonly network: Network; readonly random: Random }
+  /** Shared by all calls of an endpoint: the RTP ports, and the one timer that paces every call. */
+  readonly ports: PortPool
+  readonly pacer: Pacer
+  /** Address to tell the peer, when it is not the one the pool binds (NAT, container, every interface). */
+  readonly advertise?: string
+  /** In order of preference; default PCMU, PCMA. */
+  readonly codecs?: readonly AudioCodec[]
+  /** Milliseconds per packet to ask for and to send when the peer does not mind; default 20. */
+  readonly ptime?: number
+  /** Take RTP from wherever the peer's first valid packet comes and answer there (NAT); default true. */
+  readonly symmetric?: boolean
+  /** Without a packet for so long (and not on hold) `onTimeout` is called; default 30 000 ms, 0 for never. */
+  readonly timeoutMs?: number
+  /** What is sent while nothing is written: silence (default), so that the peer does not time out, or nothing. */
+  readonly idle?: 'silence' | 'off'
+  /** Frames kept for a slow reader of `input`; default 50. */
+  readonly inputFrames?: number
+  /** `output.write` waits above this; default 1000 ms. */
+  readonly highWaterMs?: number
+  /** Goes into every message on the diagnostics channels, to tell whose call it is. */
+  readonly call?: string
+}
+
+/** A key the other party pressed, each once however its packets were lost or repeated. */
+export interface DtmfDigit {
+  /** `0`-`9`, `*`, `#`, `A`-`D`; `flash` for a hook flash. */
+  readonly digit: string
+  readonly via: 'rtp'
+  readonly durationMs: number
+  /** When it began, on the clock of `AudioFrame.timestampMs`. */
+  readonly timestampMs: number
+}
+
+export interface DtmfSendOptions {
+  /** Length of each digit; default 100 ms, at least 40. */
+  readonly durationMs?: number
+  /** Pause after each digit; default 60 ms, at least 40. */
+  readonly gapMs?: number
+  /** Level in -dBm0, 0 (loud) to 63; default 10. */
+  readonly volume?: number
+  /** Aborting ends the digit being sent and forgets the rest; the promise rejects with the reason. */
+  readonly signal?: AbortSignal
+}
+
+/** Plain counters since the session was opened; times in milliseconds. */
+export interface MediaStats {
+  readonly packetsSent: number
+  readonly octetsSent: number
+  readonly packetsReceived: number
+  readonly octetsReceived: number
+  /** By sequence number: expected less received. */
+  readonly lost: number
+  /** Came, but after their turn had been concealed. */
+  readonly late: number
+  readonly duplicates: number
+  /** Came out of order and were put right. */
+  readonly reordered: number
+  readonly concealedMs: number
+  /** Interarrival jitter of RFC 3550 §6.4.1. */
+  readonly jitterMs: number
+  /** What the jitter buffer adds to the delay now. */
+  readonly bufferMs: number
+  /** Thrown away: not RTP, of a payload type nobody agreed on, or from a stranger. */
+  readonly discarded: { readonly malformed: number; readonly payloadType: number; readonly stray: number }
+  readonly dtmfReceived: number
+  readonly dtmfSent: number
+  /** Digits nobody fetched in time. */
+  readonly dtmfDropped: number
+  /** Frames of `input` nobody fetched in time. */
+  readonly inputDroppedFrames: number
+  /** Audio written to `output` beyond its bound. */
+  readonly outputRefusedMs: number
+  /** Turns of the pacer that were skipped because the process stood still. */
+  readonly skippedTicks: number
+}
+
+/** Why media changed: `onMediaChange` hears of each offer/answer that was applied. */
+export interface MediaChange {
+  readonly audio: NegotiatedAudio
+  readonly first: boolean
+  readonly codecChanged: boolean
+  readonly addressChanged: boolean
+  readonly directionChanged: boolean
+}
+
+/** Messages of `offhook:media:event`. `at` is milliseconds on the runtime's clock. */
+export interface MediaEvent {
+  readonly call: string | undefined
+  readonly at: number
+  readonly kind:
+    | 'open'
+    | 'negotiated'
+    | 'first-packet'
+    | 'latched'
+    | 'codec'
+    | 'source-changed'
+    | 'timeout'
+    | 'recording-start'
+    | 'recording-stop'
+    | 'close'
+  readonly codec?: string
+  readonly direction?: Direction
+  readonly remote?: MediaAddress
+  readonly file?: string
+}
+
+/** Messages of `offhook:media:dtmf`. The digit is personal data: mask it before it is shown. */
+export interface MediaDtmfEvent {
+  readonly call: string | undefined
+  readonly at: number
+  readonly direction: 'in' | 'out'
+  readonly digit: string
+  readonly durationMs: number
+}
