@@ -3,7 +3,7 @@ import type { AudioSink } from '../audio/audio-sink.ts'
 import type { AudioSource } from '../audio/audio-source.ts'
 import type { Recording, RecordingOptions, RecordingSink } from '../audio/recording.ts'
 import type { MediaAddress, NegotiatedAudio, NegotiatedCodec } from '../sdp/offer-answer.ts'
-import type { DtmfDigit, DtmfSendOptions, MediaChange, MediaSessionOptions, MediaStats } from './types.ts'
+import type { DtmfDigit, SendDtmfOptions, MediaChange, MediaSessionOptions, MediaStats } from './types.ts'
 
 /**
  * The audio of one call: socket, codecs, jitter buffer, source and sink, renegotiated as often as the parties like.
@@ -11,11 +11,11 @@ import type { DtmfDigit, DtmfSendOptions, MediaChange, MediaSessionOptions, Medi
  */
 export class MediaSession {
   /** Set to hear that nothing has come for `timeoutMs` although it should; called once, and again after media came back and went. */
-  onTimeout: (() => void) | undefined
+  onTimeout: ((silentMs: number) => void) | undefined
   /** The peer's first valid packet. */
   onFirstPacket: ((remote: MediaAddress) => void) | undefined
   /** An offer/answer was applied. */
-  onMediaChange: ((change: MediaChange) => void) | undefined
+  onChange: ((change: MediaChange) => void) | undefined
   /** Each digit as it ends, besides the iterables of `dtmf()`. */
   onDtmf: ((digit: DtmfDigit) => void) | undefined
 
@@ -49,7 +49,7 @@ export class MediaSession {
     throw notYet()
   }
 
-  /** We asked, or will ask with the next offer, for hold. */
+  /** We put the peer on hold. */
   get localHold(): boolean {
     throw notYet()
   }
@@ -62,8 +62,11 @@ export class MediaSession {
     throw notYet()
   }
 
-  /** An offer with what we wish now; call `acceptAnswer` or `rollback` next. */
-  createOffer(): string {
+  /**
+   * An offer with what we wish now; call `acceptAnswer` or `rollback` next. `hold` puts the peer on hold or takes it
+   * off once the answer came; without it hold stays as it is.
+   */
+  createOffer(_options: { readonly hold?: boolean } = {}): string {
     throw notYet()
   }
 
@@ -82,27 +85,17 @@ export class MediaSession {
     throw notYet()
   }
 
-  /** The next offer or answer will put the peer on hold. Nothing changes until it is exchanged. */
-  hold(): void {
-    throw notYet()
-  }
-
-  /** The next offer or answer will take the peer off hold. */
-  resume(): void {
-    throw notYet()
-  }
-
   /** Digits in order. Every call gives an independent queue of 64 digits from now on; the oldest are dropped. Ends with the call. */
   dtmf(_options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<DtmfDigit> {
     throw notYet()
   }
 
   /**
-   * Sends digits as RFC 4733 events, one after the other; `w` pauses 500 ms. Audio waits while a digit is sent.
+   * Sends digits as RFC 4733 events, one after the other; `w` or `,` pauses 500 ms. Audio waits while a digit is sent.
    * Rejects with an `OptionError` for a bad digit, `SIP_STATE` when the peer takes no events, the reason of `signal`;
    * resolves when the call ends first.
    */
-  sendDtmf(_digits: string, _options?: DtmfSendOptions): Promise<void> {
+  sendDtmf(_digits: string, _options?: SendDtmfOptions): Promise<void> {
     return Promise.reject(notYet())
   }
 
@@ -124,6 +117,8 @@ export class MediaSession {
     return this.close()
   }
 }
+
+export type { DtmfDigit, MediaChange, MediaSessionOptions, MediaStats, SendDtmfOptions } from './types.ts'
 
 function notYet(): SipError {
   return new SipError('SIP_STATE', 'the media session is not built yet')

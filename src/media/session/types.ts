@@ -41,7 +41,7 @@ export interface DtmfDigit {
   readonly timestampMs: number
 }
 
-export interface DtmfSendOptions {
+export interface SendDtmfOptions {
   /** Length of each digit; default 100 ms, at least 40. */
   readonly durationMs?: number
   /** Pause after each digit; default 60 ms, at least 40. */
@@ -84,10 +84,13 @@ export interface MediaStats {
   readonly skippedTicks: number
 }
 
-/** Why media changed: `onMediaChange` hears of each offer/answer that was applied. */
+/** What an offer/answer that was applied did. */
 export interface MediaChange {
   readonly audio: NegotiatedAudio
+  /** The first of the call; the flags below are then true. */
   readonly first: boolean
+  readonly localHold: boolean
+  readonly remoteHold: boolean
   readonly codecChanged: boolean
   readonly addressChanged: boolean
   readonly directionChanged: boolean
