@@ -93,7 +93,7 @@ function filesUnder(folder) {
     if (entry.isDirectory()) files.push(...filesUnder(join(folder, entry.name)))
     else if (entry.isFile()) files.push(join(folder, entry.name))
   }
-  return files.toSorted()
+  return files.toSorted((a, b) => (a < b ? -1 : 1))
 }
 
 /** Two commands started at once in a fresh clone must not install over each other. */

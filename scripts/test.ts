@@ -7,7 +7,7 @@
  */
 
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -27,14 +27,15 @@ if (files.length === 0) {
 
 const outputFile = join(root, '.build', 'test.tap')
 mkdirSync(dirname(outputFile), { recursive: true })
+rmSync(outputFile, { force: true })
 const code = await runTap([
   'run',
-  `--reporter=${process.stdout.isTTY ? 'base' : 'terse'}`,
+  `--reporter=${process.stdout.isTTY ? 'base' : 'min'}`,
   `--output-file=${outputFile}`,
   ...flags,
   ...files.map(file => relative(root, file)),
 ])
-const { passed, failed } = countAssertions(readFileSync(outputFile, 'utf8'))
+const { passed, failed } = countAssertions(existsSync(outputFile) ? readFileSync(outputFile, 'utf8') : '')
 // A file that dies before its plan may leave the assertions at nothing failed.
 console.log(`${passed} passed, ${code === 0 ? failed : Math.max(failed, 1)} failed`)
 process.exitCode = code
