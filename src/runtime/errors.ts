@@ -8,6 +8,7 @@ export type SipErrorCode =
   | 'SIP_AUTH'
   | 'SIP_SDP'
   | 'SIP_STATE'
+  | 'SIP_CALL_ENDED'
   | 'SIP_RESOLVE'
   | 'SIP_LIMIT'
   | 'SIP_OPTION'

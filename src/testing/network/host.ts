@@ -1,0 +1,259 @@
+import { OptionError, SipError } from '../../runtime/errors.ts'
+import type {
+  BindOptions,
+  Network,
+  SocketAddress,
+  StreamConnection,
+  StreamListener,
+  UdpSocket,
+} from '../../runtime/runtime.ts'
+import { canonicalAddress, familyOf, LOOPBACK, socketAddress, systemError, WILDCARD } from './addresses.ts'
+import type { DatagramFate, Fabric, Interface, Realm, Route } from './fabric.ts'
+import { Link } from './link.ts'
+import { connect, type SimulatedConnection, SimulatedListener, unreachable } from './tcp.ts'
+import { deliver, SimulatedUdpSocket } from './udp.ts'
+
+const EPHEMERAL = { first: 49_152, count: 16_384 } as const
+
+/** Routes that one address remembers: more only when a test has as many hosts. */
+const MAX_ROUTES = 65_536
+
+/** One machine of the simulated network: the `Network` of a `Runtime`. */
+export class SimulatedHost implements Network {
+  /** The addresses it was made with, in canonical spelling. */
+  readonly addresses: readonly string[]
+  readonly realm: Realm
+  readonly #fabric: Fabric
+  readonly #interfaces = new Map<string, HostInterface>()
+  readonly #connections = new Set<SimulatedConnection>()
+  #isDown = false
+
+  constructor(fabric: Fabric, realm: Realm, addresses: readonly string[]) {
+    this.#fabric = fabric
+    this.realm = realm
+    this.addresses = addresses
+    for (const address of addresses) {
+      const card = new HostInterface(fabric, this, address)
+      this.#interfaces.set(address, card)
+      realm.stations.set(address, card)
+    }
+    for (const address of [LOOPBACK[4], LOOPBACK[6]]) {
+      this.#interfaces.set(address, new HostInterface(fabric, this, address))
+    }
+  }
+
+  get isDown(): boolean {
+    return this.#isDown
+  }
+
+  /** Pulls the plug: datagrams to and from this host vanish, its TCP connections are reset at both ends. */
+  down(): void {
+    if (this.#isDown) return
+    for (const connection of this.#connections) connection.reset()
+    this.#isDown = true
+  }
+
+  /** Plugs it in again: its sockets work as before. */
+  up(): void {
+    this.#isDown = false
+  }
+
+  async bindUdp(options: BindOptions): Promise<UdpSocket> {
+    const { address, wildcard } = await this.#bindAddress(options)
+    const cards = this.#cards(address, wildcard)
+    const port = this.#choosePort(options, port => cards.every(card => !card.udp.has(port)))
+    const socket = new SimulatedUdpSocket(this.#fabric, this, socketAddress(address, port), wildcard)
+    for (const card of cards) card.udp.set(port, socket)
+    return socket
+  }
+
+  async listenTcp(options: BindOptions): Promise<StreamListener> {
+    const { address, wildcard } = await this.#bindAddress(options)
+    const cards = this.#cards(address, wildcard)
+    const port = this.#choosePort(options, port => cards.every(card => !card.tcp.has(port)))
+    const listener = new SimulatedListener(this, socketAddress(address, port))
+    for (const card of cards) card.tcp.set(port, listener)
+    return listener
+  }
+
+  async connectTcp(options: BindOptions & { readonly signal?: AbortSignal }): Promise<StreamConnection> {
+    options.signal?.throwIfAborted()
+    const address = await this.#numeric(options.host)
+    options.signal?.throwIfAborted()
+    const inside = this.sender(address, undefined)
+    const route = inside?.route(address)
+    if (inside === undefined || route === undefined || this.#isDown) {
+      throw unreachable('EHOSTUNREACH', address, options.port)
+    }
+    const port = this.#choosePort({ host: address, port: 0 }, port => !inside.tcp.has(port))
+    return connect(this.#fabric, this, inside, route, port, { ...options, host: address })
+  }
+
+  interfaces(): readonly SocketAddress[] {
+    return [...this.#interfaces.keys()].map(address => socketAddress(address, 0))
+  }
+
+  /** The interface that sends to `address`: the one bound, else loopback to itself, else the first of the family. */
+  sender(address: string, bound: string | undefined): Interface | undefined {
+    if (bound !== undefined) {
+      const card = this.#interfaces.get(bound)
+      return card !== undefined && familyOf(address) === card.family ? card : undefined
+    }
+    const family = familyOf(address)
+    const own = this.#interfaces.get(address)
+    if (own !== undefined) return own
+    for (const card of this.#interfaces.values()) if (card.family === family && !card.isLoopback) return card
+    return undefined
+  }
+
+  /** The interface of this host with this address. */
+  interfaceAt(address: string): Interface | undefined {
+    return this.#interfaces.get(address)
+  }
+
+  sourceAddress(inside: Interface, port: number): SocketAddress {
+    return (inside as HostInterface).source(port)
+  }
+
+  releaseUdp(socket: SimulatedUdpSocket): void {
+    for (const card of this.#interfaces.values()) {
+      if (card.udp.get(socket.local.port) === socket) card.udp.delete(socket.local.port)
+    }
+  }
+
+  releaseTcp(listener: SimulatedListener): void {
+    for (const card of this.#interfaces.values()) {
+      if (card.tcp.get(listener.local.port) === listener) card.tcp.delete(listener.local.port)
+    }
+  }
+
+  track(connection: SimulatedConnection): void {
+    this.#connections.add(connection)
+  }
+
+  untrack(connection: SimulatedConnection): void {
+    this.#connections.delete(connection)
+  }
+
+  #cards(address: string, wildcard: boolean): HostInterface[] {
+    if (!wildcard) return [this.#interfaces.get(address)!]
+    const family = familyOf(address)
+    return [...this.#interfaces.values()].filter(card => card.family === family)
+  }
+
+  async #numeric(host: string): Promise<string> {
+    const address = canonicalAddress(host)
+    if (address !== undefined) return address
+    if (host === 'localhost') return LOOPBACK[4]
+    const found = await this.#fabric.options.resolver?.address(host)
+    const first = found?.[0]?.address
+    if (first !== undefined) return canonicalAddress(first) ?? first
+    throw new SipError(
+      'SIP_TRANSPORT',
+      `no address is known for '${host}': use a number or give the network a resolver`,
+    )
+  }
+
+  async #bindAddress({ host, port }: BindOptions): Promise<{ address: string; wildcard: boolean }> {
+    if (!(Number.isInteger(port) && port >= 0 && port < 65_536)) {
+      throw new OptionError('port', `${port} is not a port: give 0 … 65535, 0 for any`)
+    }
+    const address = await this.#numeric(host)
+    const wildcard = address === WILDCARD[4] || address === WILDCARD[6]
+    if (!wildcard && !this.#interfaces.has(address)) {
+      throw new SipError(
+        'SIP_TRANSPORT',
+        `cannot bind ${address}: this host has ${[...this.#interfaces.keys()].join(', ')}; bind one of these or 0.0.0.0`,
+        { cause: systemError('EADDRNOTAVAIL', 'bind', address, port) },
+      )
+    }
+    return { address, wildcard }
+  }
+
+  #choosePort({ host, port }: BindOptions, isFree: (port: number) => boolean): number {
+    if (port !== 0) {
+      if (isFree(port)) return port
+      throw new SipError(
+        'SIP_TRANSPORT',
+        `cannot bind ${host}:${port}: the port is in use; choose another or close what holds it`,
+        { cause: systemError('EADDRINUSE', 'bind', host, port) },
+      )
+    }
+    const { first, count } = EPHEMERAL
+    const start = this.#fabric.random.uint32() % count
+    for (let step = 0; step < count; step++) {
+      const candidate = first + ((start + step) % count)
+      if (isFree(candidate)) return candidate
+    }
+    throw new SipError('SIP_TRANSPORT', `every port of ${host} is in use: close sockets that are not needed`)
+  }
+}
+
+class HostInterface implements Interface {
+  readonly address: string
+  readonly family: 4 | 6
+  readonly udp = new Map<number, SimulatedUdpSocket>()
+  readonly tcp = new Map<number, SimulatedListener>()
+  readonly isLoopback: boolean
+  readonly #fabric: Fabric
+  readonly host: SimulatedHost
+  readonly #routes = new Map<string, Route>()
+  readonly #sources = new Map<number, SocketAddress>()
+
+  constructor(fabric: Fabric, host: SimulatedHost, address: string) {
+    this.#fabric = fabric
+    this.host = host
+    this.address = address
+    this.family = familyOf(address)
+    this.isLoopback = address === LOOPBACK[4] || address === LOOPBACK[6]
+  }
+
+  get isDown(): boolean {
+    return this.host.isDown
+  }
+
+  receive(data: Uint8Array, port: number, from: SocketAddress): DatagramFate {
+    return deliver(this.udp.get(port), data, from)
+  }
+
+  listener(port: number): SimulatedListener | undefined {
+    return this.tcp.get(port)
+  }
+
+  source(port: number): SocketAddress {
+    let source = this.#sources.get(port)
+    if (source === undefined) this.#sources.set(port, (source = socketAddress(this.address, port)))
+    return source
+  }
+
+  route(address: string): Route | undefined {
+    const known = this.#routes.get(address)
+    if (known !== undefined) return known
+    const found = this.#findRoute(address)
+    // A host that is not there yet may be added later.
+    if (found === undefined) return undefined
+    if (this.#routes.size >= MAX_ROUTES) this.#routes.clear()
+    this.#routes.set(address, found)
+    return found
+  }
+
+  #findRoute(address: string): Route | undefined {
+    const own = this.host.interfaceAt(address)
+    // A host reaches itself at once and without fail.
+    if (own !== undefined)
+      return { link: new Link([this.address], address, this.#fabric.random), gateways: [], station: own }
+    if (this.isLoopback) return undefined
+    const gateways = []
+    const from = [this.address]
+    let realm = this.host.realm
+    for (;;) {
+      const station = realm.stations.get(address)
+      if (station !== undefined) return { link: this.#fabric.link(from, address), gateways, station }
+      const { gateway } = realm
+      if (gateway === undefined || familyOf(gateway.publicAddress) !== this.family) return undefined
+      gateways.push(gateway)
+      from.push(gateway.publicAddress)
+      realm = gateway.outer
+    }
+  }
+}
