@@ -117,7 +117,7 @@ export class LiveAudioSink implements AudioSink {
 
   clear(): Playout {
     const playout = this.#ledger.sinceBoundary()
-    for (const listener of [...this.#onClear]) listener()
+    for (const listener of this.#onClear) listener()
     this.#queue.discard(this.#queue.length)
     this.#ledger.clear()
     this.#openRoom()

@@ -1,4 +1,6 @@
-import type { OptionError } from '../../runtime/errors.ts'
+import { FileSink } from './file-sink.ts'
+import { limit } from './mixer.ts'
+import { WavWriter } from './wav-writer.ts'
 
 /** Where a recording goes when it is not a file: an upload, a buffer in a test. */
 export interface RecordingSink {
@@ -15,8 +17,6 @@ export interface RecordingSink {
 export interface RecordingOptions {
   /** `separate` (default): the other party left, we right. `mixed`: both in one channel. */
   readonly channels?: 'separate' | 'mixed'
-  /** Samples per second in the file; default that of the call. */
-  readonly sampleRate?: number
 }
 
 export interface RecordingResult {
@@ -45,4 +45,197 @@ export interface Recording {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-export type { OptionError }
+/** A piece of the file that waits to be written: samples, or so much silence. */
+interface Piece {
+  readonly samples: Int16Array | undefined
+  readonly frames: number
+}
+
+/**
+ * Puts both directions side by side in time and writes them as WAV. Driven by the turns of the media, so that both
+ * sides of a turn land at the same place and virtual time is as good as real time; turns that never came are silence.
+ */
+export class CallRecording implements Recording {
+  readonly file: string | undefined
+  readonly #writer: WavWriter
+  readonly #channels: 1 | 2
+  readonly #framesPerMs: number
+  readonly #onStop: (recording: CallRecording) => void
+  readonly #queue: Piece[] = []
+  #chunk: Int16Array
+  /** Frames (one sample of each channel) in `#chunk`. */
+  #filled = 0
+  /** Frames taken in since the start, silence included. */
+  #frames = 0
+  #startedAt: number | undefined
+  #droppedFrames = 0
+  #paused = false
+  #pumping: Promise<void> | undefined
+  #stopping: Promise<RecordingResult> | undefined
+  #error: Error | undefined
+
+  constructor(
+    sink: RecordingSink,
+    options: RecordingOptions & {
+      readonly sampleRate: number
+      readonly file?: string
+      readonly onStop?: (recording: CallRecording) => void
+    },
+  ) {
+    this.file = options.file
+    this.#channels = options.channels === 'mixed' ? 1 : 2
+    this.#writer = new WavWriter(sink, { sampleRate: options.sampleRate, channels: this.#channels })
+    this.#framesPerMs = options.sampleRate / 1000
+    this.#onStop = options.onStop ?? (() => undefined)
+    this.#chunk = this.#newChunk()
+  }
+
+  /** Makes the file when `target` is a path. Rejects with what the file system says. */
+  static async open(
+    target: string | RecordingSink,
+    options: RecordingOptions & {
+      readonly sampleRate: number
+      readonly onStop?: (recording: CallRecording) => void
+    },
+  ): Promise<CallRecording> {
+    if (typeof target !== 'string') return new CallRecording(target, options)
+    return new CallRecording(await FileSink.open(target), { ...options, file: target })
+  }
+
+  get durationMs(): number {
+    return this.#frames / this.#framesPerMs
+  }
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    this.#paused = false
+  }
+
+  /** One turn of the media at `atMs`: what was heard and what was sent in it; `undefined` is silence. */
+  turn(atMs: number, heard: Int16Array | undefined, sent: Int16Array | undefined): void {
+    if (this.#stopping !== undefined || this.#error !== undefined) return
+    this.#startedAt ??= atMs
+    const missing = Math.round((atMs - this.#startedAt) * this.#framesPerMs) - this.#frames
+    if (missing > 0) this.#silence(missing)
+    const length = Math.max(heard?.length ?? 0, sent?.length ?? 0)
+    if (!this.#paused) this.#samples(length, heard, sent)
+    else this.#silence(length)
+  }
+
+  stop(): Promise<RecordingResult> {
+    this.#stopping ??= this.#finish()
+    return this.#stopping
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #finish(): Promise<RecordingResult> {
+    this.#onStop(this)
+    this.#endChunk()
+    await this.#pumping
+    try {
+      await this.#writer.close()
+    } catch (error) {
+      this.#fail(error)
+    }
+    return {
+      durationMs: this.#writer.durationMs,
+      bytes: this.#writer.bytes,
+      file: this.file,
+      droppedMs: this.#droppedFrames / this.#framesPerMs,
+      ...(this.#error === undefined ? {} : { error: this.#error }),
+    }
+  }
+
+  #samples(length: number, heard: Int16Array | undefined, sent: Int16Array | undefined): void {
+    const channels = this.#channels
+    for (let i = 0; i < length; i += 1) {
+      const left = heard?.[i] ?? 0
+      const right = sent?.[i] ?? 0
+      const at = this.#filled * channels
+      if (channels === 1) this.#chunk[at] = limit(left + right)
+      else {
+        this.#chunk[at] = left
+        this.#chunk[at + 1] = right
+      }
+      this.#filled += 1
+      if (this.#filled * channels === this.#chunk.length) this.#endChunk()
+    }
+    this.#frames += length
+  }
+
+  #silence(frames: number): void {
+    this.#frames += frames
+    const room = this.#chunk.length / this.#channels - this.#filled
+    if (frames < room) {
+      // A fresh chunk is silent already.
+      this.#filled += frames
+      return
+    }
+    this.#endChunk()
+    this.#enqueue({ samples: undefined, frames })
+  }
+
+  #endChunk(): void {
+    if (this.#filled === 0) return
+    const samples = this.#chunk.subarray(0, this.#filled * this.#channels)
+    this.#enqueue({ samples, frames: this.#filled })
+    this.#chunk = this.#newChunk()
+    this.#filled = 0
+  }
+
+  #enqueue(piece: Piece): void {
+    const last = this.#queue.at(-1)
+    const full = this.#queue.length >= MAX_PIECES
+    if (full && piece.samples !== undefined) this.#droppedFrames += piece.frames
+    const silent = full ? undefined : piece.samples
+    if (silent === undefined && last !== undefined && last.samples === undefined) {
+      this.#queue[this.#queue.length - 1] = { samples: undefined, frames: last.frames + piece.frames }
+    } else this.#queue.push({ samples: silent, frames: piece.frames })
+    this.#pumping ??= this.#pump()
+  }
+
+  /** Never rejects: a sink that fails ends the recording, not the call. */
+  async #pump(): Promise<void> {
+    try {
+      for (let piece = this.#queue[0]; piece !== undefined; piece = this.#queue[0]) {
+        this.#queue.shift()
+        if (piece.samples !== undefined) await this.#writer.write(piece.samples)
+        else await this.#writeSilence(piece.frames)
+      }
+    } catch (error) {
+      this.#fail(error)
+    }
+    this.#pumping = undefined
+  }
+
+  async #writeSilence(frames: number): Promise<void> {
+    const zeros = this.#newChunk()
+    for (let left = frames * this.#channels; left > 0; left -= zeros.length) {
+      await this.#writer.write(left < zeros.length ? zeros.subarray(0, left) : zeros)
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#error ??= error instanceof Error ? error : new Error(String(error))
+    this.#queue.length = 0
+  }
+
+  #newChunk(): Int16Array {
+    return new Int16Array(this.#framesPerMs * CHUNK_MS * this.#channels)
+  }
+}
+
+/** What is written at a time. */
+const CHUNK_MS = 500
+/** Pieces that wait for a slow sink, 10 s of samples; what comes then is recorded as silence. */
+const MAX_PIECES = 20

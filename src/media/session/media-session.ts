@@ -2,7 +2,7 @@ import { SipError } from '../../runtime/errors.ts'
 import type { AudioSink } from '../audio/audio-sink.ts'
 import type { AudioSource } from '../audio/audio-source.ts'
 import type { Recording, RecordingOptions, RecordingSink } from '../audio/recording.ts'
-import type { MediaAddress, NegotiatedAudio, NegotiatedCodec } from '../sdp/offer-answer.ts'
+import type { MediaAddress, NegotiatedAudio, NegotiatedCodec } from '../sdp/negotiated.ts'
 import type { DtmfDigit, SendDtmfOptions, MediaChange, MediaSessionOptions, MediaStats } from './types.ts'
 
 /**

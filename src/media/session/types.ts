@@ -3,7 +3,7 @@ import type { AudioCodec } from '../codec/codec.ts'
 import type { Pacer } from '../rtp/pacer.ts'
 import type { PortPool } from '../rtp/port-pool.ts'
 import type { Direction } from '../sdp/description.ts'
-import type { MediaAddress, NegotiatedAudio } from '../sdp/offer-answer.ts'
+import type { MediaAddress, NegotiatedAudio } from '../sdp/negotiated.ts'
 
 /** What `MediaSession.open` needs. One session is one audio stream of one call. */
 export interface MediaSessionOptions {
