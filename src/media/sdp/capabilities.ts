@@ -21,6 +21,8 @@ export interface LocalCapabilities {
   readonly family?: 4 | 6
   /** UDP port to receive RTP at. */
   readonly port: number
+  /** Transports of the `m=` line we accept, the first being the one to offer; default `RTP/AVP`, `RTP/AVPF`. */
+  readonly protocols?: readonly string[]
   /** Default `port + 1`; other values are announced with `a=rtcp` (RFC 3605). */
   readonly rtcpPort?: number
   /** Whether RTCP may share the RTP port (RFC 5761): offered when true, accepted only when true. Default false. */

@@ -107,5 +107,16 @@ export function intersected(a: Direction, b: Direction): Direction {
 
 /** `0.0.0.0` or `::`, in any spelling: "send me nothing" (RFC 3264 §8.4, the hold of RFC 2543). */
 export function isUnspecified(address: SdpAddress): boolean {
-  return /^(?:0\.0\.0\.0|[0:]*:[0:]*(?:0\.0\.0\.0)?)$/.test(address.address)
+  return /^[0:.]+$/.test(address.address)
+}
+
+/** Whether the address is a number that packets can go to as it stands, not a host name. */
+export function isNumeric(address: SdpAddress): boolean {
+  return address.address.includes(':') || /^\d+(?:\.\d+){3}$/.test(address.address)
+}
+
+/** RTP to a group would let one offer make us flood many hosts; telephony never wants it. */
+export function isMulticast({ address }: SdpAddress): boolean {
+  const first = /^(\d+)(?:\.\d+){3}$/.exec(address)?.[1]
+  return first === undefined ? /^ff[0-9a-f]{2}:/i.test(address) : Number(first) >= 224
 }

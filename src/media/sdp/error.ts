@@ -33,3 +33,13 @@ export class SdpError extends SipError {
     this.warning = details.warning
   }
 }
+
+/** The 488 for a description that is sound but of no use to us. */
+export function unacceptable(reason: string, field: string, warningCode: number): SdpError {
+  const text = `${reason.slice(0, 1).toUpperCase()}${reason.slice(1)}`
+  return new SdpError(`${text}; refuse it with 488 (an answer: end the call)`, {
+    field,
+    statusCode: 488,
+    warning: { code: warningCode, text },
+  })
+}

@@ -1,68 +1,61 @@
-import type { LocalCapabilities } from './capabilities.ts'
-import type { Direction, SdpAddress, SessionDescription } from './description.ts'
+import { addressOf, addressProblem, localAddress } from './address.ts'
+import type { CodecCapability, LocalCapabilities } from './capabilities.ts'
+import {
+  type Direction,
+  type MediaDescription,
+  type PayloadFormat,
+  type SessionDescription,
+  directionOf,
+  intersected,
+  isUnspecified,
+  mirrored,
+  receives,
+  sends,
+} from './description.ts'
+import { type SdpError, unacceptable } from './error.ts'
+import { commonEvents, defaultEvents } from './events.ts'
+import {
+  type PayloadTypeHistory,
+  agreePtime,
+  assignPayloadTypes,
+  codecKey,
+  eventRates,
+  isAuxiliary,
+  isTelephoneEvent,
+  matchCodecs,
+  matchEvents,
+} from './matching.ts'
+import { type FormatPair, type NegotiatedAudio, type NegotiatedCodec, describeAudio } from './negotiated.ts'
 
-/** Where RTP or RTCP goes to or comes in. `address` may be a host name in a remote one. */
-export interface MediaAddress extends SdpAddress {
-  readonly port: number
+/** RFC 3264 as functions: descriptions in, a description and what it means out. `SdpNegotiator` keeps the state between them. */
+
+/** The part of `o=` that stays ours through the session. */
+export interface LocalOrigin {
+  readonly username: string
+  readonly sessionId: string
+  readonly version: string
 }
 
-/** One codec that both ends agreed on. */
-export interface NegotiatedCodec {
-  readonly name: string
-  readonly clockRate: number
-  readonly channels: number
-  /** The number the peer expects in packets we send. */
-  readonly sendPayloadType: number
-  /** The number we told the peer to use. */
-  readonly receivePayloadType: number
-  /** The peer's parameters: how it wants to receive. */
-  readonly fmtp?: string
-  /** Our parameters: how we said we want to receive. */
-  readonly localFmtp?: string
+export interface OfferContext {
+  readonly origin: LocalOrigin
+  /** Our last description of this session: its `m=` lines keep their places. */
+  readonly previous?: SessionDescription
+  /** Which of them is the audio stream; default the first audio line. */
+  readonly mediaIndex?: number
+  /** Payload types used so far in this session. */
+  readonly payloadTypes?: PayloadTypeHistory
+  /** The codec in use, to be offered first so that a re-offer does not change it. */
+  readonly codecInUse?: CodecCapability
 }
 
-/** RFC 4733 events both ends agreed on. */
-export interface NegotiatedTelephoneEvent {
-  readonly sendPayloadType: number
-  readonly receivePayloadType: number
-  /** Units of the duration field per second; that of `codec` whenever the peer offers it. */
-  readonly clockRate: number
-  /** Events the peer said it understands, e.g. `0-15`. */
-  readonly events: string
-}
-
-/** One audio stream as agreed; `direction` and names are ours: `sendonly` means we send and do not receive. */
-export interface NegotiatedAudio {
-  /** Index of the `m=` line. */
-  readonly mediaIndex: number
-  readonly protocol: string
-  readonly local: MediaAddress
-  /** Where to send RTP; `undefined` while the peer gave no usable address (`c=0.0.0.0`). */
-  readonly remote: MediaAddress | undefined
-  readonly direction: Direction
-  /** The peer wants no audio from us for now: `sendonly`, `inactive` or `c=0.0.0.0`. */
-  readonly remoteHold: boolean
-  /** We told the peer that we want no audio from it for now. */
-  readonly localHold: boolean
-  /** Either of the two: media time-outs do not apply. */
-  readonly held: boolean
-  /** The codec to send with. */
-  readonly codec: NegotiatedCodec
-  readonly sendPayloadType: number
-  /** Every agreed codec by the payload type it may arrive with: the peer may change between them at any packet. */
-  readonly receivePayloadTypes: ReadonlyMap<number, NegotiatedCodec>
-  /** Milliseconds of audio per packet to send. */
-  readonly ptime: number
-  /** The longest packet the peer takes, in ms. */
-  readonly maxptime?: number
-  readonly telephoneEvent?: NegotiatedTelephoneEvent
-  /** Clock rate of every `telephone-event` payload type that may arrive. */
-  readonly receiveTelephoneEvents: ReadonlyMap<number, number>
-  readonly rtcp: {
-    readonly mux: boolean
-    readonly localPort: number
-    readonly remote: MediaAddress | undefined
-  }
+export interface AnswerContext {
+  readonly origin: LocalOrigin
+  /** The audio line in use, to be kept when the offer still has it. */
+  readonly mediaIndex?: number
+  /** Whose order of codecs counts; default the peer's (RFC 3264 §6.1: the answer should keep the offer's). */
+  readonly prefer?: 'remote' | 'local'
+  /** `all` common codecs (default), so that the peer may change between them, or the `first` alone. */
+  readonly answerCodecs?: 'all' | 'first'
 }
 
 export interface Answered {
@@ -70,4 +63,280 @@ export interface Answered {
   readonly audio: NegotiatedAudio
 }
 
-export type { LocalCapabilities }
+/** An offer of one audio stream; what else the session had stays, refused, in its place (RFC 3264 §5, §8). */
+export function createOffer(capabilities: LocalCapabilities, context: OfferContext): SessionDescription {
+  const events = capabilities.telephoneEvents ?? '0-16'
+  const codecs = inUseFirst(capabilities.codecs, context.codecInUse)
+  const payloads = assignPayloadTypes(
+    [
+      ...codecs,
+      ...eventRates(capabilities).map((clockRate, i) => ({
+        name: 'telephone-event',
+        clockRate,
+        payloadType: 101 - i,
+        fmtp: events,
+      })),
+    ],
+    context.payloadTypes ?? new Map(),
+  )
+  const before = context.previous?.media ?? []
+  const index =
+    context.mediaIndex ??
+    Math.max(
+      0,
+      before.findIndex(line => line.kind === 'audio'),
+    )
+  const audio = localMedia(capabilities, {
+    protocol: before[index]?.protocol ?? protocolsOf(capabilities)[0] ?? 'RTP/AVP',
+    payloads,
+    direction: capabilities.direction ?? 'sendrecv',
+    ptime: capabilities.ptime ?? 20,
+    rtcpMux: capabilities.rtcpMux ?? false,
+  })
+  const media = before.map(refused)
+  media[index] = audio
+  return localDescription(capabilities, context.origin, media)
+}
+
+/**
+ * Answers an offer: the first acceptable audio stream is taken, every other `m=` line refused in its place.
+ *
+ * @throws SdpError 488 when no stream of the offer can be used.
+ */
+export function createAnswer(
+  offer: SessionDescription,
+  capabilities: LocalCapabilities,
+  context: AnswerContext,
+): Answered {
+  const index = selectStream(offer, capabilities, context.mediaIndex)
+  const remote = offer.media[index]!
+  const all = matchCodecs(remote.payloads, capabilities.codecs, context.prefer ?? 'remote')
+  const voice = all.filter(match => !isAuxiliary(match.offered))
+  const kept = context.answerCodecs === 'first' ? voice.slice(0, 1) : voice
+  const codecs: NegotiatedCodec[] = kept.map(({ offered, capability }) => ({
+    ...namedCodec(offered),
+    sendPayloadType: offered.payloadType,
+    receivePayloadType: offered.payloadType,
+    ...(offered.fmtp !== undefined && { fmtp: offered.fmtp }),
+    ...(capability.fmtp !== undefined && { localFmtp: capability.fmtp }),
+  }))
+  const extras = all.filter(match => isAuxiliary(match.offered) && !isTelephoneEvent(match.offered))
+  const events = matchEvents(
+    remote.payloads,
+    kept.map(match => match.offered),
+    capabilities,
+  )
+  const understood = capabilities.telephoneEvents ?? '0-16'
+  const payloads: PayloadFormat[] = [
+    ...[...kept, ...extras].map(({ offered, capability }) => answeredFormat(offered, capability.fmtp)),
+    ...events.map(event => answeredFormat(event, commonEvents(event.fmtp ?? defaultEvents, understood))),
+  ]
+  const wish = capabilities.direction ?? 'sendrecv'
+  const theirs = effectiveDirection(remote, offer)
+  const direction = intersected(mirrored(theirs), wish)
+  const ptime = agreePtime(remote, capabilities)
+  const audio = localMedia(capabilities, {
+    protocol: remote.protocol,
+    payloads,
+    direction,
+    ptime,
+    rtcpMux: remote.rtcpMux && (capabilities.rtcpMux ?? false),
+  })
+  const media = offer.media.map((line, i) => (i === index ? audio : refused(line)))
+  return {
+    answer: localDescription(capabilities, context.origin, media),
+    audio: describeAudio({
+      mediaIndex: index,
+      capabilities,
+      local: audio,
+      remote,
+      remoteSession: offer,
+      codecs,
+      events: events.map(event => ({ sent: event, received: event })),
+      direction,
+      remoteHold: !receives(theirs),
+      localHold: !receives(wish),
+      ptime,
+    }),
+  }
+}
+
+/**
+ * What our offer and the peer's answer to it agree on.
+ *
+ * @throws SdpError 488 when the answer refuses the stream or does not fit the offer.
+ */
+export function applyAnswer(
+  offer: SessionDescription,
+  answer: SessionDescription,
+  capabilities: LocalCapabilities,
+): NegotiatedAudio {
+  const index = offer.media.findIndex(line => line.kind === 'audio' && line.port !== 0)
+  const local = offer.media[index]
+  const remote = answer.media[index]
+  if (!local) throw unacceptable('the offer has no audio stream', 'm', 304)
+  if (answer.media.length !== offer.media.length || !remote)
+    throw unacceptable(
+      `the answer has ${answer.media.length} media lines where the offer has ${offer.media.length}`,
+      'm',
+      399,
+    )
+  if (remote.kind.toLowerCase() !== 'audio')
+    throw unacceptable(`the answer has ${remote.kind} where the offer has audio`, 'm', 304)
+  if (remote.port === 0) throw unacceptable('the peer refused the audio stream (port 0)', 'm', 304)
+  if (remote.protocol.toUpperCase() !== local.protocol.toUpperCase())
+    throw unacceptable(`the answer has ${remote.protocol}, the offer ${local.protocol}`, 'm', 302)
+  const pairs = pairFormats(local, remote)
+  const codecs: NegotiatedCodec[] = pairs
+    .filter(pair => !isAuxiliary(pair.received))
+    .map(({ sent, received }) => ({
+      ...namedCodec(received),
+      sendPayloadType: sent.payloadType,
+      receivePayloadType: received.payloadType,
+      ...(sent.fmtp !== undefined && { fmtp: sent.fmtp }),
+      ...(received.fmtp !== undefined && { localFmtp: received.fmtp }),
+    }))
+  if (codecs.length === 0)
+    throw unacceptable('the answer has none of the codecs that were offered', 'rtpmap', 305)
+  const problem = addressProblem(remote, answer, capabilities)
+  if (problem) throw problem
+  const theirs = effectiveDirection(remote, answer)
+  return describeAudio({
+    mediaIndex: index,
+    capabilities,
+    local,
+    remote,
+    remoteSession: answer,
+    codecs,
+    events: pairs.filter(pair => isTelephoneEvent(pair.received)),
+    direction: intersected(local.direction, mirrored(theirs)),
+    // An offer that does not send cannot be told "do not send"; then nothing says the peer holds.
+    remoteHold: sends(local.direction) && !receives(theirs),
+    localHold: !receives(local.direction),
+    ptime: agreePtime(remote, capabilities),
+  })
+}
+
+/** Numbers may differ between the directions (RFC 3264 §5.1). A number answered without its `rtpmap` means the one offered. */
+function pairFormats(local: MediaDescription, remote: MediaDescription): FormatPair[] {
+  const pairs: FormatPair[] = []
+  for (const format of remote.formats) {
+    const sent =
+      remote.payloads.find(payload => String(payload.payloadType) === format) ??
+      local.payloads.find(payload => String(payload.payloadType) === format)
+    if (!sent) continue
+    const same = local.payloads.filter(payload => codecKey(payload) === codecKey(sent))
+    const received = same.find(payload => payload.payloadType === sent.payloadType) ?? same[0]
+    if (received && !pairs.some(pair => pair.received === received)) pairs.push({ sent, received })
+  }
+  return pairs
+}
+
+function inUseFirst(
+  codecs: readonly CodecCapability[],
+  inUse: CodecCapability | undefined,
+): readonly CodecCapability[] {
+  const first = inUse && codecs.find(codec => codecKey(codec) === codecKey(inUse))
+  return first ? [first, ...codecs.filter(codec => codec !== first)] : codecs
+}
+
+function protocolsOf(capabilities: LocalCapabilities): readonly string[] {
+  return capabilities.protocols ?? ['RTP/AVP', 'RTP/AVPF']
+}
+
+function selectStream(
+  offer: SessionDescription,
+  capabilities: LocalCapabilities,
+  preferred: number | undefined,
+): number {
+  const order = offer.media.map((_, i) => i)
+  if (preferred !== undefined) order.sort((a, b) => Number(b === preferred) - Number(a === preferred))
+  let reason = unacceptable('the offer has no audio stream', 'm', 304)
+  for (const index of order) {
+    const line = offer.media[index]!
+    if (line.kind.toLowerCase() !== 'audio' || line.port === 0) continue
+    const problem = streamProblem(line, offer, capabilities)
+    if (!problem) return index
+    reason = problem
+  }
+  throw reason
+}
+
+function streamProblem(
+  line: MediaDescription,
+  session: SessionDescription,
+  capabilities: LocalCapabilities,
+): SdpError | undefined {
+  if (!protocolsOf(capabilities).some(protocol => protocol.toUpperCase() === line.protocol.toUpperCase()))
+    return unacceptable(`the transport ${line.protocol} is not available`, 'm', 302)
+  const common = matchCodecs(line.payloads, capabilities.codecs, 'remote')
+  if (common.every(match => isAuxiliary(match.offered)))
+    return unacceptable('no codec of the offer is available', 'rtpmap', 305)
+  return addressProblem(line, session, capabilities)
+}
+
+function namedCodec(format: PayloadFormat): Pick<NegotiatedCodec, 'name' | 'clockRate' | 'channels'> {
+  return { name: format.name, clockRate: format.clockRate, channels: format.channels }
+}
+
+function answeredFormat(offered: PayloadFormat, fmtp: string | undefined): PayloadFormat {
+  const { payloadType, name, clockRate, channels } = offered
+  return { payloadType, name, clockRate, channels, ...(fmtp !== undefined && { fmtp }) }
+}
+
+/** Nothing can be sent to `0.0.0.0`, whatever the direction says: the peer of RFC 2543 holds. */
+function effectiveDirection(line: MediaDescription, session: SessionDescription): Direction {
+  const address = addressOf(line, session)
+  return isUnspecified(address) ? directionOf(sends(line.direction), false) : line.direction
+}
+
+interface LocalStream {
+  readonly protocol: string
+  readonly payloads: readonly PayloadFormat[]
+  readonly direction: Direction
+  readonly ptime: number
+  readonly rtcpMux: boolean
+}
+
+function localMedia(capabilities: LocalCapabilities, stream: LocalStream): MediaDescription {
+  const { port, rtcpPort, maxptime } = capabilities
+  return {
+    kind: 'audio',
+    port,
+    protocol: stream.protocol,
+    formats: stream.payloads.map(payload => String(payload.payloadType)),
+    connection: localAddress(capabilities),
+    direction: stream.direction,
+    payloads: stream.payloads,
+    ptime: stream.ptime,
+    ...(maxptime !== undefined && { maxptime }),
+    ...(rtcpPort !== undefined && rtcpPort !== port + 1 && { rtcp: { port: rtcpPort } }),
+    rtcpMux: stream.rtcpMux,
+    crypto: [],
+    attributes: [],
+  }
+}
+
+function localDescription(
+  capabilities: LocalCapabilities,
+  origin: LocalOrigin,
+  media: readonly MediaDescription[],
+): SessionDescription {
+  const connection = localAddress(capabilities)
+  return { origin: { ...origin, ...connection }, name: '-', connection, attributes: [], media }
+}
+
+/** The line in an answer, or in a later offer, that says no to this one (RFC 3264 §6, §8.2). */
+function refused({ kind, protocol, formats }: MediaDescription): MediaDescription {
+  return {
+    kind,
+    port: 0,
+    protocol,
+    formats,
+    direction: 'inactive',
+    payloads: [],
+    rtcpMux: false,
+    crypto: [],
+    attributes: [],
+  }
+}
