@@ -1,0 +1,201 @@
+import type { TimerName, TimerSchedule } from './timers.ts'
+
+/** What a row asks for, before times are known. */
+export type Effect =
+  /** Client: send the request. Server: send the response just given. */
+  | 'send'
+  /** The same octets once more. */
+  | 'resend'
+  /** Client: acknowledge a final response of 300 or above (§17.1.1.3). */
+  | 'ack'
+  /** Server: answer 100 on behalf of a silent user. */
+  | 'send-100'
+  /** Client: send CANCEL, because the far end has rung for too long (§16.8). */
+  | 'send-cancel'
+  /** Hand the message in hand to the user. */
+  | 'deliver'
+  /** Tell the user that the timer in hand ran out. */
+  | 'timeout'
+  /** Tell the user that the transport failed. */
+  | 'failure'
+  | ArmEffect
+  | DisarmEffect
+
+interface ArmEffect {
+  readonly arm: TimerName
+  /** Start at the longest interval of a doubling timer instead of the next one. */
+  readonly longest?: boolean
+}
+
+interface DisarmEffect {
+  readonly disarm: TimerName
+}
+
+export interface Row<S extends string> {
+  /** `undefined`: stay. */
+  readonly next: S | undefined
+  readonly effects: readonly Effect[]
+  readonly rfc: string
+}
+
+export type TimerEvent<N extends TimerName> = `timer ${N}`
+
+/**
+ * A state machine as data. Every state has a row for every event, or it does not compile.
+ * `timers` lists those that may run in a state: entering a state stops all others, so that none outlives its use.
+ */
+export interface Machine<S extends string, E extends string> {
+  readonly name: string
+  readonly initial: S
+  readonly start: Row<S>
+  readonly states: {
+    readonly [state in S]: {
+      readonly timers: readonly TimerName[]
+      readonly on: { readonly [event in E]: Row<S> }
+    }
+  }
+}
+
+/** Where one transaction is. Plain data; `step` never changes it. */
+export interface MachineState<S extends string> {
+  readonly name: S
+  /** When each running timer is due. */
+  readonly armed: ReadonlyMap<TimerName, number>
+  /** Interval last used by the doubling timer, in ms; 0 before its first use. */
+  readonly interval: number
+}
+
+export type Action =
+  | {
+      readonly do: 'send' | 'resend' | 'ack' | 'send-100' | 'send-cancel' | 'deliver' | 'failure'
+    }
+  | { readonly do: 'timeout'; readonly timer: TimerName }
+  | { readonly do: 'arm'; readonly timer: TimerName; readonly atMs: number }
+  | { readonly do: 'disarm'; readonly timer: TimerName }
+  /** The transaction is over; always the last action. */
+  | { readonly do: 'end' }
+
+export interface Step<S extends string> {
+  readonly state: MachineState<S>
+  readonly actions: readonly Action[]
+}
+
+export function row<S extends string>(rfc: string, next: S | undefined, ...effects: Effect[]): Row<S> {
+  return { next, effects, rfc }
+}
+
+export function arm(timer: TimerName): ArmEffect {
+  return { arm: timer }
+}
+
+export function armLongest(timer: TimerName): ArmEffect {
+  return { arm: timer, longest: true }
+}
+
+export function disarm(timer: TimerName): DisarmEffect {
+  return { disarm: timer }
+}
+
+/** A row that changes nothing: the event can happen and is absorbed. */
+export function absorb(rfc: string): Row<never> {
+  return { next: undefined, effects: [], rfc }
+}
+
+/** A row for an event that the layer or the machine itself keeps from happening in this state. */
+export function never(why: string): Row<never> {
+  return { next: undefined, effects: [], rfc: why }
+}
+
+/** The first step of a transaction: what is sent or delivered, and which timers start. */
+export function start<S extends string, E extends string>(
+  machine: Machine<S, E>,
+  now: number,
+  schedule: TimerSchedule,
+): Step<S> {
+  const before: MachineState<S> = { name: machine.initial, armed: new Map(), interval: 0 }
+  return apply(machine, before, machine.start, now, schedule, undefined)
+}
+
+export function step<S extends string, E extends string>(
+  machine: Machine<S, E>,
+  state: MachineState<S>,
+  event: E,
+  now: number,
+  schedule: TimerSchedule,
+): Step<S> {
+  return apply(machine, state, machine.states[state.name].on[event], now, schedule, timerOf(event))
+}
+
+function timerOf(event: string): TimerName | undefined {
+  return event.startsWith('timer ') ? (event.slice(6) as TimerName) : undefined
+}
+
+const simpleActions = {
+  send: { do: 'send' },
+  resend: { do: 'resend' },
+  ack: { do: 'ack' },
+  'send-100': { do: 'send-100' },
+  'send-cancel': { do: 'send-cancel' },
+  deliver: { do: 'deliver' },
+  failure: { do: 'failure' },
+} as const
+
+function apply<S extends string, E extends string>(
+  machine: Machine<S, E>,
+  state: MachineState<S>,
+  taken: Row<S>,
+  now: number,
+  schedule: TimerSchedule,
+  fired: TimerName | undefined,
+): Step<S> {
+  const name = taken.next ?? state.name
+  if (taken.effects.length === 0 && name === state.name && fired === undefined) return { state, actions: [] }
+
+  const actions: Action[] = []
+  const armed = new Map(state.armed)
+  let interval = state.interval
+  let immediate: TimerName | undefined
+  if (fired !== undefined) armed.delete(fired)
+  if (name !== state.name) {
+    const allowed = machine.states[name].timers
+    for (const timer of armed.keys()) {
+      if (allowed.includes(timer)) continue
+      armed.delete(timer)
+      actions.push({ do: 'disarm', timer })
+    }
+  }
+  for (const effect of taken.effects) {
+    if (effect === 'timeout') {
+      if (fired !== undefined) actions.push({ do: 'timeout', timer: fired })
+    } else if (typeof effect === 'string') {
+      actions.push(simpleActions[effect])
+    } else if ('disarm' in effect) {
+      if (armed.delete(effect.disarm)) actions.push({ do: 'disarm', timer: effect.disarm })
+    } else {
+      const timer = effect.arm
+      const first = schedule.first[timer]
+      if (first === undefined) continue
+      const longest = schedule.longest[timer]
+      let duration = first
+      if (longest !== undefined) {
+        if (effect.longest) interval = longest
+        else interval = interval === 0 ? Math.min(first, longest) : Math.min(interval * 2, longest)
+        duration = interval
+      }
+      if (duration === 0) {
+        immediate = timer
+        continue
+      }
+      armed.set(timer, now + duration)
+      actions.push({ do: 'arm', timer, atMs: now + duration })
+    }
+  }
+  const after: MachineState<S> = { name, armed, interval }
+  if (name === 'terminated') {
+    actions.push({ do: 'end' })
+    return { state: after, actions }
+  }
+  if (immediate === undefined) return { state: after, actions }
+  const rest = step(machine, after, `timer ${immediate}` as E, now, schedule)
+  return { state: rest.state, actions: [...actions, ...rest.actions] }
+}
