@@ -1,0 +1,283 @@
+import { OptionError } from '../../runtime/errors.ts'
+import type { Clock, Timer } from '../../runtime/runtime.ts'
+
+export interface PacedStream {
+  /**
+   * One frame is due. `dueAt` is when (clock ms), `skipped` how many frames before it were missed and will not be asked for:
+   * the stream advances its timestamp past them. Adding and removing streams from within is allowed.
+   */
+  tick(dueAt: number, skipped: number): void
+}
+
+export interface PacedHandle {
+  /** The stream is not called again. Idempotent. */
+  remove(): void
+}
+
+export interface PacerOptions {
+  readonly clock: Clock
+  /** Interval of streams that name none, ms. Default 20. */
+  readonly intervalMs?: number
+  /**
+   * Width of a time slot, ms: streams of one slot share a wake-up, so this bounds wake-ups a second (1000 / slotMs) however
+   * many streams there are. Must divide 10. Default 2.
+   */
+  readonly slotMs?: number
+  /**
+   * Told of what a stream threw; the stream has been removed. Without it the first error of a round is thrown from the timer,
+   * after the other streams had their turn.
+   */
+  readonly onError?: (error: unknown, stream: PacedStream) => void
+}
+
+/** Pacing error: how late ticks ran, against their due time. */
+export interface PacerSnapshot {
+  readonly streams: number
+  readonly ticks: number
+  /** Frames that were given up after stalls, all streams together. */
+  readonly skipped: number
+  readonly wakeups: number
+  readonly errorP50Ms: number
+  readonly errorP99Ms: number
+  readonly errorMaxMs: number
+}
+
+interface Entry {
+  readonly stream: PacedStream
+  /** Interval in slots. */
+  readonly interval: number
+  /** Where its load is counted. */
+  readonly phase: number
+  /** Due time in slots since the origin. */
+  due: number
+  removed: boolean
+}
+
+const MAX_INTERVAL_MS = 120
+/** Histogram of the pacing error: bins of a quarter millisecond, the last one for everything above. */
+const BIN_MS = 0.25
+const BINS = 256
+
+/**
+ * Ticks every stream at its interval from one timer. Due times are multiples of the interval counted from the start, so
+ * lateness never adds up; phases are spread so that streams do not all fall due at once.
+ */
+export class Pacer {
+  readonly #clock: Clock
+  readonly #origin: number
+  readonly #slotMs: number
+  readonly #intervalMs: number
+  readonly #onError: ((error: unknown, stream: PacedStream) => void) | undefined
+  // A timing wheel: an entry due at slot n lies in bucket n % size. Longer than any interval, so a round is never crossed.
+  readonly #wheel: Entry[][]
+  // Takes the place of the bucket being run, so that ticks may fill it.
+  #spare: Entry[] = []
+  // Streams by phase within the default interval.
+  readonly #load: Int32Array
+  #size = 0
+  #timer: Timer | undefined
+  #timerSlot = Infinity
+  #running = false
+  // The last slot that was run.
+  #current = 0
+  readonly #errors = new Uint32Array(BINS)
+  #errorMax = 0
+  #ticks = 0
+  #skipped = 0
+  #wakeups = 0
+
+  constructor(options: PacerOptions) {
+    const slotMs = options.slotMs ?? 2
+    if (!(slotMs > 0) || 10 % slotMs !== 0)
+      throw new OptionError('slotMs', `${slotMs} does not divide 10; use 1, 2, 5 or 10`)
+    this.#clock = options.clock
+    this.#origin = options.clock.now()
+    this.#slotMs = slotMs
+    this.#intervalMs = options.intervalMs ?? 20
+    this.#onError = options.onError
+    this.#wheel = Array.from({ length: MAX_INTERVAL_MS / slotMs + 1 }, () => [])
+    this.#load = new Int32Array(this.#slotsOf(this.#intervalMs))
+  }
+
+  /** Starts calling `stream.tick` every `intervalMs`, first within one interval from now. */
+  add(stream: PacedStream, intervalMs: number = this.#intervalMs): PacedHandle {
+    const interval = this.#slotsOf(intervalMs)
+    const due = this.#choosePhase(interval)
+    const phase = due % this.#load.length
+    const entry: Entry = { stream, interval, phase, due, removed: false }
+    this.#load[phase]! += 1
+    this.#size += 1
+    this.#put(entry)
+    this.#arm(due)
+    return {
+      remove: () => {
+        this.#drop(entry)
+        if (this.#size === 0) this.#disarm()
+      },
+    }
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** Percentiles are the upper edges of quarter-millisecond bins; above 64 ms only the maximum tells. */
+  snapshot(): PacerSnapshot {
+    return {
+      streams: this.#size,
+      ticks: this.#ticks,
+      skipped: this.#skipped,
+      wakeups: this.#wakeups,
+      errorP50Ms: this.#percentile(0.5),
+      errorP99Ms: this.#percentile(0.99),
+      errorMaxMs: this.#errorMax,
+    }
+  }
+
+  /** Removes every stream. */
+  close(): void {
+    for (const bucket of this.#wheel) {
+      for (const entry of bucket) entry.removed = true
+      bucket.length = 0
+    }
+    this.#load.fill(0)
+    this.#size = 0
+    this.#disarm()
+  }
+
+  #slotsOf(intervalMs: number): number {
+    const slots = intervalMs / this.#slotMs
+    if (!Number.isInteger(slots) || slots < 1 || intervalMs > MAX_INTERVAL_MS) {
+      throw new OptionError(
+        'intervalMs',
+        `${intervalMs} must be a multiple of ${this.#slotMs} up to ${MAX_INTERVAL_MS}`,
+      )
+    }
+    return slots
+  }
+
+  // The least loaded of the slots within one interval from now.
+  #choosePhase(interval: number): number {
+    const next = Math.max(this.#current, this.#slotAt(this.#clock.now())) + 1
+    let best = next
+    let bestLoad = Infinity
+    for (let slot = next; slot < next + interval; slot += 1) {
+      const load = this.#load[slot % this.#load.length]!
+      if (load < bestLoad) {
+        best = slot
+        bestLoad = load
+      }
+    }
+    return best
+  }
+
+  #slotAt(now: number): number {
+    // Timers may fire a hair early by rounding; a slot counts as reached within a hundredth of a millisecond.
+    return Math.floor((now - this.#origin + 0.01) / this.#slotMs)
+  }
+
+  #put(entry: Entry): void {
+    this.#wheel[entry.due % this.#wheel.length]!.push(entry)
+  }
+
+  #arm(slot: number): void {
+    if (this.#running || slot >= this.#timerSlot) return
+    this.#timer?.cancel()
+    this.#timerSlot = slot
+    this.#timer = this.#clock.setTimer(this.#origin + slot * this.#slotMs, this.#run)
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#timerSlot = Infinity
+  }
+
+  readonly #run = (): void => {
+    this.#timer = undefined
+    this.#timerSlot = Infinity
+    this.#running = true
+    this.#wakeups += 1
+    let failed = false
+    let failure: unknown
+    const reached = this.#slotAt(this.#clock.now())
+    // After a stall of more than a round each bucket is visited once; its entries know how much they missed.
+    const first = Math.max(this.#current + 1, reached - this.#wheel.length + 1)
+    for (let slot = first; slot <= reached; slot += 1) {
+      const index = slot % this.#wheel.length
+      const bucket = this.#wheel[index]!
+      if (bucket.length === 0) continue
+      this.#current = slot
+      this.#wheel[index] = this.#spare
+      for (const entry of bucket) {
+        if (entry.removed) continue
+        if (entry.due > reached) {
+          this.#put(entry)
+          continue
+        }
+        try {
+          this.#tick(entry, reached)
+        } catch (error) {
+          this.#drop(entry)
+          if (this.#onError !== undefined) this.#onError(error, entry.stream)
+          else if (!failed) {
+            failed = true
+            failure = error
+          }
+        }
+      }
+      bucket.length = 0
+      this.#spare = bucket
+    }
+    this.#current = Math.max(this.#current, reached)
+    this.#running = false
+    this.#armNext()
+    if (failed) throw failure
+  }
+
+  #tick(entry: Entry, reached: number): void {
+    const { interval } = entry
+    const missed = Math.floor((reached - entry.due) / interval)
+    const due = entry.due + missed * interval
+    entry.due = due + interval
+    this.#put(entry)
+    const dueAt = this.#origin + due * this.#slotMs
+    const late = this.#clock.now() - dueAt
+    const bin = late <= 0 ? 0 : Math.floor(late / BIN_MS)
+    this.#errors[bin < BINS ? bin : BINS - 1]! += 1
+    if (late > this.#errorMax) this.#errorMax = late
+    this.#ticks += 1
+    this.#skipped += missed
+    entry.stream.tick(dueAt, missed)
+  }
+
+  #drop(entry: Entry): void {
+    if (entry.removed) return
+    entry.removed = true
+    this.#load[entry.phase]! -= 1
+    this.#size -= 1
+  }
+
+  #armNext(): void {
+    if (this.#size === 0) return
+    const length = this.#wheel.length
+    for (let slot = this.#current + 1; slot <= this.#current + length; slot += 1) {
+      if (this.#wheel[slot % length]!.length > 0) {
+        this.#arm(slot)
+        return
+      }
+    }
+  }
+
+  #percentile(share: number): number {
+    let total = 0
+    for (const count of this.#errors) total += count
+    if (total === 0) return 0
+    let seen = 0
+    for (const [bin, count] of this.#errors.entries()) {
+      seen += count
+      if (seen >= total * share) return (bin + 1) * BIN_MS
+    }
+    return BINS * BIN_MS
+  }
+}

@@ -1,0 +1,84 @@
+import { Buffer } from 'node:buffer'
+import type { Random } from '../../runtime/runtime.ts'
+import { RTP_HEADER_LENGTH, writeRtpHeader } from './packet.ts'
+
+export interface RtpSenderOptions {
+  readonly random: Random
+  /** Of the audio, 0 … 127; may be changed later. */
+  readonly payloadType: number
+}
+
+export interface RtpSenderSnapshot {
+  readonly ssrc: number
+  readonly packets: number
+  /** Payload octets. */
+  readonly octets: number
+}
+
+/** Sequence number, timestamp and SSRC of one outgoing stream (RFC 3550 §5.1). */
+export class RtpSender {
+  payloadType: number
+  readonly ssrc: number
+  #sequence: number
+  #timestamp: number
+  #talkspurt = true
+  #packets = 0
+  #octets = 0
+
+  constructor(options: RtpSenderOptions) {
+    this.payloadType = options.payloadType
+    this.ssrc = options.random.uint32()
+    // Below 2^15: a receiver of SRTP that misses the first packets must not meet the first wrap with them (RFC 3711 §3.3.1).
+    this.#sequence = options.random.uint32() & 0x7fff
+    this.#timestamp = options.random.uint32()
+  }
+
+  /** The timestamp the next audio packet will carry. */
+  get timestamp(): number {
+    return this.#timestamp
+  }
+
+  /** The sequence number the next packet will carry. */
+  get sequence(): number {
+    return this.#sequence
+  }
+
+  /**
+   * The next audio packet, in a buffer of its own that is the caller's to give away; `units` is how much time it covers,
+   * in timestamp units. The marker is set on the first packet and on the first one after `skip`.
+   */
+  packet(payload: Uint8Array, units: number): Uint8Array {
+    const bytes = this.#write(payload, this.payloadType, this.#talkspurt, this.#timestamp)
+    this.#talkspurt = false
+    this.#timestamp = (this.#timestamp + units) >>> 0
+    return bytes
+  }
+
+  /**
+   * A packet whose timestamp is not the running one: telephone events, which keep the timestamp of their start.
+   * The audio clock does not move; `skip` says what time the event took.
+   */
+  packetAt(payload: Uint8Array, payloadType: number, timestamp: number, marker: boolean): Uint8Array {
+    return this.#write(payload, payloadType, marker, timestamp)
+  }
+
+  /** Time passes without audio (a silence, frames lost to a stall, an event): the next audio packet opens a talkspurt. */
+  skip(units: number): void {
+    this.#timestamp = (this.#timestamp + units) >>> 0
+    this.#talkspurt = true
+  }
+
+  snapshot(): RtpSenderSnapshot {
+    return { ssrc: this.ssrc, packets: this.#packets, octets: this.#octets }
+  }
+
+  #write(payload: Uint8Array, payloadType: number, marker: boolean, timestamp: number): Uint8Array {
+    const bytes = Buffer.allocUnsafe(RTP_HEADER_LENGTH + payload.length)
+    writeRtpHeader(bytes, payloadType, marker, this.#sequence, timestamp, this.ssrc)
+    bytes.set(payload, RTP_HEADER_LENGTH)
+    this.#sequence = (this.#sequence + 1) & 0xffff
+    this.#packets += 1
+    this.#octets += payload.length
+    return bytes
+  }
+}

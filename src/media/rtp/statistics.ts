@@ -1,0 +1,211 @@
+import { SequenceTracker } from './sequence.ts'
+import type { SequenceOptions } from './sequence.ts'
+
+/** What became of a packet: `accepted` goes on to the jitter buffer, the others are to be dropped. */
+export type ReceptionVerdict = 'accepted' | 'duplicate' | 'ignored'
+
+export interface ReceptionStatisticsOptions extends SequenceOptions {
+  /** Of the RTP timestamps, Hz. */
+  readonly clockRate: number
+}
+
+/** Plain counters over the life of the stream, all sources together. */
+export interface ReceptionSnapshot {
+  readonly packets: number
+  /** Payload octets. */
+  readonly octets: number
+  /** Packets that should have come, by sequence number. */
+  readonly expected: number
+  /** `expected` minus those that came; duplicates do not hide a loss. */
+  readonly lost: number
+  readonly duplicates: number
+  /** Came after a packet with a higher sequence number. */
+  readonly reordered: number
+  /** Too far off the sequence to belong to it, or from a source not yet believed. */
+  readonly ignored: number
+  /** Changes of SSRC. */
+  readonly sourceChanges: number
+  /** Sequence numbers that began anew under the same SSRC. */
+  readonly restarts: number
+  /** Of the current source; undefined before the first packet. */
+  readonly ssrc: number | undefined
+  /** Interarrival jitter (RFC 3550 A.8), timestamp units. */
+  readonly jitter: number
+  readonly jitterMs: number
+  readonly maxJitterMs: number
+}
+
+/** What a reception report block says (RFC 3550 §6.4.1). */
+export interface ReceptionReport {
+  readonly ssrc: number
+  /** Lost since the last report, as a fraction of 256. */
+  readonly fractionLost: number
+  /** Signed 24 bits. */
+  readonly cumulativeLost: number
+  readonly highestSequence: number
+  readonly jitter: number
+}
+
+/** Power of two, at least the misorder window: how far back a duplicate is known from a reordered packet. */
+const HISTORY = 128
+
+/** Reception statistics of one RTP stream: loss (RFC 3550 A.3), jitter (A.8), duplicates, order. */
+export class ReceptionStatistics {
+  readonly #sequence: SequenceTracker
+  readonly #unitsPerMs: number
+  // The extended sequence number last seen in each place: a duplicate finds its own number there.
+  readonly #history = new Float64Array(HISTORY)
+  #ssrc = -1
+  #hasSource = false
+  // Of the current run; the tracker's own already belong to the next one when a restart is found.
+  #base = 0
+  #highest = 0
+  #receivedOfSource = 0
+  #expectedBefore = 0
+  #lostBefore = 0
+  #packets = 0
+  #octets = 0
+  #duplicates = 0
+  #reordered = 0
+  #ignored = 0
+  #sourceChanges = 0
+  #restarts = 0
+  #hasTransit = false
+  #lastArrival = 0
+  #lastTimestamp = 0
+  #jitter = 0
+  #maxJitter = 0
+  #reportedExpected = 0
+  #reportedReceived = 0
+
+  constructor(options: ReceptionStatisticsOptions) {
+    this.#sequence = new SequenceTracker(options)
+    this.#unitsPerMs = options.clockRate / 1000
+  }
+
+  /**
+   * Counts a packet that arrived at `now` (ms). `timed` is false for packets whose timestamp is not their sampling time,
+   * telephone events above all: they count for loss but would spoil the jitter.
+   */
+  receive(
+    sequence: number,
+    timestamp: number,
+    ssrc: number,
+    payloadLength: number,
+    now: number,
+    timed: boolean = true,
+  ): ReceptionVerdict {
+    if (ssrc !== this.#ssrc || !this.#hasSource) this.#changeSource(ssrc)
+    const tracker = this.#sequence
+    const verdict = tracker.update(sequence)
+    if (verdict === 'jump' || verdict === 'probation') {
+      this.#ignored += 1
+      return 'ignored'
+    }
+    if (verdict === 'restart') {
+      this.#restarts += 1
+      this.#closeRun()
+      this.#hasTransit = false
+    }
+    const extended = tracker.extended
+    const place = extended & (HISTORY - 1)
+    if (verdict === 'repeat' || (verdict === 'old' && this.#history[place] === extended)) {
+      this.#duplicates += 1
+      return 'duplicate'
+    }
+    this.#history[place] = extended
+    if (verdict === 'old') {
+      this.#reordered += 1
+      // Older than the first packet of the run: the run began earlier than thought.
+      if (extended < this.#base) this.#base = extended
+    } else {
+      this.#highest = extended
+      if (verdict !== 'next') this.#base = extended
+    }
+    this.#packets += 1
+    this.#receivedOfSource += 1
+    this.#octets += payloadLength
+    if (timed) this.#updateJitter(timestamp, now)
+    return 'accepted'
+  }
+
+  snapshot(): ReceptionSnapshot {
+    const expected = this.#expectedBefore + this.#expectedOfRun()
+    const lost = this.#lostBefore + this.#expectedOfRun() - this.#receivedOfSource
+    return {
+      packets: this.#packets,
+      octets: this.#octets,
+      expected,
+      lost: Math.max(0, lost),
+      duplicates: this.#duplicates,
+      reordered: this.#reordered,
+      ignored: this.#ignored,
+      sourceChanges: this.#sourceChanges,
+      restarts: this.#restarts,
+      ssrc: this.#hasSource ? this.#ssrc : undefined,
+      jitter: this.#jitter,
+      jitterMs: this.#jitter / this.#unitsPerMs,
+      maxJitterMs: this.#maxJitter / this.#unitsPerMs,
+    }
+  }
+
+  /** The figures of a report block; the fraction lost counts from the report before. Undefined before the first packet. */
+  takeReport(): ReceptionReport | undefined {
+    if (!this.#hasSource || this.#receivedOfSource === 0) return undefined
+    const expected = this.#expectedOfRun()
+    const received = this.#receivedOfSource
+    const expectedInterval = expected - this.#reportedExpected
+    const lostInterval = expectedInterval - (received - this.#reportedReceived)
+    this.#reportedExpected = expected
+    this.#reportedReceived = received
+    return {
+      ssrc: this.#ssrc,
+      fractionLost:
+        expectedInterval <= 0 || lostInterval <= 0
+          ? 0
+          : Math.min(255, Math.floor((lostInterval * 256) / expectedInterval)),
+      cumulativeLost: Math.min(0x7fffff, Math.max(-0x800000, expected - received)),
+      // The first cycle of the tracker is an offset of its own, not a wrap that happened.
+      highestSequence: (this.#highest - 0x10000) >>> 0,
+      jitter: Math.floor(this.#jitter),
+    }
+  }
+
+  #expectedOfRun(): number {
+    return this.#receivedOfSource === 0 ? 0 : this.#highest - this.#base + 1
+  }
+
+  #changeSource(ssrc: number): void {
+    if (this.#hasSource) {
+      this.#sourceChanges += 1
+      this.#closeRun()
+    }
+    this.#sequence.reset()
+    this.#ssrc = ssrc
+    this.#hasSource = true
+    this.#hasTransit = false
+    this.#jitter = 0
+  }
+
+  #closeRun(): void {
+    const expected = this.#expectedOfRun()
+    this.#expectedBefore += expected
+    this.#lostBefore += expected - this.#receivedOfSource
+    this.#receivedOfSource = 0
+    this.#reportedExpected = 0
+    this.#reportedReceived = 0
+    this.#history.fill(0)
+  }
+
+  #updateJitter(timestamp: number, now: number): void {
+    if (this.#hasTransit) {
+      const sent = (timestamp - this.#lastTimestamp) | 0
+      const deviation = Math.abs((now - this.#lastArrival) * this.#unitsPerMs - sent)
+      this.#jitter += (deviation - this.#jitter) / 16
+      if (this.#jitter > this.#maxJitter) this.#maxJitter = this.#jitter
+    }
+    this.#hasTransit = true
+    this.#lastArrival = now
+    this.#lastTimestamp = timestamp
+  }
+}

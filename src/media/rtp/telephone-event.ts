@@ -1,0 +1,221 @@
+/** DTMF digits as telephone-events in RTP (RFC 4733): the digits, the payload, and the generator that sends them. */
+import { OptionError } from '../../runtime/errors.ts'
+
+/**
+ * Event codes 0 … 16 (RFC 4733 §3.2) as the characters users see: the index is the code.
+ * `!` is the hook flash (16).
+ */
+export const TELEPHONE_EVENT_DIGITS = '0123456789*#ABCD!'
+
+/** Octets of one event in a payload. */
+export const TELEPHONE_EVENT_LENGTH = 4
+
+const END_BIT = 0x80
+/** The longest duration one segment can say, timestamp units (RFC 4733 §2.5.1.3). */
+export const MAX_EVENT_DURATION = 0xffff
+/** Times the last packet of an event is sent (RFC 4733 §2.5.1.4). */
+const END_PACKETS = 3
+
+/** Writes one event; `volume` is the level in -dBm0, 0 … 63. */
+export function writeTelephoneEvent(
+  out: Uint8Array,
+  event: number,
+  end: boolean,
+  volume: number,
+  duration: number,
+): void {
+  out[0] = event
+  out[1] = (end ? END_BIT : 0) | (volume & 0x3f)
+  out[2] = duration >> 8
+  out[3] = duration
+}
+
+export interface TelephoneEventOptions {
+  /** How long each digit sounds, ms. Default 160. */
+  readonly durationMs?: number
+  /** Silence after each digit, ms. Default 80. */
+  readonly gapMs?: number
+  /** Level in dBm0, -63 … 0. Default -10. */
+  readonly volumeDbm0?: number
+}
+
+export interface TelephoneEventSenderOptions {
+  /** Of the telephone-event payload type, Hz; the timestamps given to `next` count in it. */
+  readonly clockRate: number
+  /** How much time one call of `next` stands for, ms. Default 20. */
+  readonly frameMs?: number
+}
+
+/** What to send in place of one frame of audio. Reused: valid until the next call of `next`. */
+export interface TelephoneEventFrame {
+  /** Four octets, or undefined in a pause between digits: then send nothing, or silence. */
+  payload: Uint8Array | undefined
+  /** Of the RTP packet: the start of the event (or of its current segment). */
+  timestamp: number
+  /** Set on the first packet of an event. */
+  marker: boolean
+  /** The digit being sent; undefined in a pause. */
+  digit: string | undefined
+}
+
+interface Item {
+  /** Undefined: a pause. */
+  readonly event: number | undefined
+  readonly units: number
+  readonly gap: number
+  readonly volume: number
+}
+
+/** Longest queue of digits and pauses. */
+const MAX_QUEUE = 1024
+const PAUSE_MS = 500
+const MAX_DURATION_MS = 60_000
+
+/**
+ * Turns digits into event packets, one per frame. Pure: the owner calls `next` once per frame with the RTP timestamp that
+ * frame has in the audio clock, which goes on meanwhile; when it says undefined, audio has the frame.
+ */
+export class TelephoneEventSender {
+  readonly #clockRate: number
+  readonly #frame: number
+  readonly #queue: Item[] = []
+  #item: Item | undefined
+  #startedAt = 0
+  #elapsed = 0
+  #segmentAt = 0
+  #segmentBase = 0
+  #repeats = 0
+  #rest = 0
+  readonly #result: TelephoneEventFrame = {
+    payload: undefined,
+    timestamp: 0,
+    marker: false,
+    digit: undefined,
+  }
+
+  constructor(options: TelephoneEventSenderOptions) {
+    this.#clockRate = options.clockRate
+    this.#frame = Math.round(((options.frameMs ?? 20) * options.clockRate) / 1000)
+  }
+
+  /** True until every digit, its end packets and the gap after it are out. */
+  get active(): boolean {
+    return this.#item !== undefined || this.#rest > 0 || this.#queue.length > 0
+  }
+
+  /**
+   * Appends digits: `0`-`9`, `*`, `#`, `A`-`D` (either case), `!` for a flash, `w` or `,` for a pause of half a second.
+   * Throws `OptionError` for anything else, before anything is queued.
+   */
+  start(digits: string, options: TelephoneEventOptions = {}): void {
+    const { durationMs = 160, gapMs = 80, volumeDbm0 = -10 } = options
+    checkRange('durationMs', durationMs, 1, MAX_DURATION_MS)
+    checkRange('gapMs', gapMs, 0, MAX_DURATION_MS)
+    checkRange('volumeDbm0', volumeDbm0, -63, 0)
+    const items: Item[] = []
+    const volume = Math.round(-volumeDbm0)
+    for (const [position, character] of digits.split('').entries()) {
+      if (character === 'w' || character === 'W' || character === ',') {
+        items.push({ event: undefined, units: this.#units(PAUSE_MS), gap: 0, volume })
+        continue
+      }
+      const event = TELEPHONE_EVENT_DIGITS.indexOf(character.toUpperCase())
+      if (event < 0) {
+        throw new OptionError(
+          'digits',
+          `character ${position + 1} is not a digit; use 0-9, *, #, A-D, ! (flash) or w (pause)`,
+        )
+      }
+      items.push({ event, units: this.#units(durationMs), gap: this.#units(gapMs), volume })
+    }
+    if (this.#queue.length + items.length > MAX_QUEUE) {
+      throw new OptionError('digits', `more than ${MAX_QUEUE} digits would be waiting; send them in parts`)
+    }
+    this.#queue.push(...items)
+  }
+
+  /** Drops what has not begun; a digit that sounds is ended properly. Returns how many digits were dropped. */
+  clear(): number {
+    const dropped = this.#queue.filter(item => item.event !== undefined).length
+    this.#queue.length = 0
+    return dropped
+  }
+
+  /**
+   * What takes the place of the audio frame that begins at `timestamp`; undefined when audio may have it.
+   * After a stall call it once with the timestamp of now: durations follow the timestamp, frames are not made up for.
+   */
+  next(timestamp: number): TelephoneEventFrame | undefined {
+    if (this.#item === undefined && this.#rest <= 0) {
+      const item = this.#queue.shift()
+      if (item === undefined) return undefined
+      this.#begin(item, timestamp)
+    }
+    const item = this.#item
+    if (item === undefined || item.event === undefined) return this.#pause(timestamp)
+    return this.#event(item, item.event, timestamp)
+  }
+
+  #begin(item: Item, timestamp: number): void {
+    this.#startedAt = timestamp
+    this.#elapsed = 0
+    if (item.event === undefined) {
+      this.#rest = item.units
+      return
+    }
+    this.#item = item
+    this.#segmentAt = timestamp
+    this.#segmentBase = 0
+    this.#repeats = 0
+  }
+
+  #event(item: Item, event: number, timestamp: number): TelephoneEventFrame {
+    const first = this.#elapsed === 0
+    const ended = this.#repeats > 0
+    if (!ended) this.#elapsed = Math.min(item.units, ((timestamp - this.#startedAt) >>> 0) + this.#frame)
+    let duration = this.#elapsed - this.#segmentBase
+    const end = this.#elapsed >= item.units && duration <= MAX_EVENT_DURATION
+    if (duration > MAX_EVENT_DURATION) duration = MAX_EVENT_DURATION
+
+    const result = this.#result
+    // A fresh payload: the packet made of the one before may still be waiting to be sent.
+    const payload = new Uint8Array(TELEPHONE_EVENT_LENGTH)
+    writeTelephoneEvent(payload, event, end, item.volume, duration)
+    result.payload = payload
+    result.timestamp = this.#segmentAt
+    result.marker = first
+    result.digit = TELEPHONE_EVENT_DIGITS[event]
+
+    if (duration === MAX_EVENT_DURATION && !end) {
+      this.#segmentBase += MAX_EVENT_DURATION
+      this.#segmentAt = (this.#segmentAt + MAX_EVENT_DURATION) >>> 0
+    }
+    if (end) {
+      this.#repeats += 1
+      if (this.#repeats === END_PACKETS) {
+        // The repeats took the first frames of the gap.
+        this.#rest = item.gap - ((timestamp - this.#startedAt) >>> 0) - this.#frame + item.units
+        this.#item = undefined
+      }
+    }
+    return result
+  }
+
+  #pause(timestamp: number): TelephoneEventFrame {
+    this.#rest -= this.#frame
+    const result = this.#result
+    result.payload = undefined
+    result.timestamp = timestamp
+    result.marker = false
+    result.digit = undefined
+    return result
+  }
+
+  #units(ms: number): number {
+    return Math.round((ms * this.#clockRate) / 1000)
+  }
+}
+
+function checkRange(field: string, value: number, min: number, max: number): void {
+  if (!(value >= min && value <= max)) throw new OptionError(field, `${value} is not within ${min} … ${max}`)
+}
