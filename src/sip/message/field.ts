@@ -1,0 +1,166 @@
+import { hasLineBreak, isToken } from './chars.ts'
+import type { HeaderDefinition } from './definition.ts'
+import { SipParseError, SipSerialiseError } from './errors.ts'
+import { canonicalName, idOf } from './names.ts'
+
+/** The octets of one received header section, turned into text once, when the first value is asked for. */
+export class Section {
+  readonly #bytes: Buffer
+  readonly #end: number
+  readonly ascii: boolean
+  /** Every line ends in CRLF: runs of lines can be sent on as they are. */
+  readonly clean: boolean
+  #text: string | undefined
+
+  constructor(bytes: Buffer, end: number, ascii: boolean, clean: boolean) {
+    this.#bytes = bytes
+    this.#end = end
+    this.ascii = ascii
+    this.clean = clean
+  }
+
+  /** One character an octet, so that offsets hold; `textAt` gives what it means. */
+  get octets(): string {
+    return (this.#text ??= this.#bytes.toString('latin1', 0, this.#end))
+  }
+
+  textAt(from: number, to: number): string {
+    const text = this.octets.slice(from, to)
+    return this.ascii ? text : fromOctets(text)
+  }
+}
+
+/** UTF-8 text from a string of octets. */
+export function fromOctets(octets: string): string {
+  for (let at = 0; at < octets.length; at++) {
+    if (octets.charCodeAt(at) > 127) return Buffer.from(octets, 'latin1').toString('utf8')
+  }
+  return octets
+}
+
+/** A string of octets from text: what `latin1Write` needs to put UTF-8 on the wire. */
+export function toOctets(text: string): string {
+  for (let at = 0; at < text.length; at++) {
+    if (text.charCodeAt(at) > 127) return Buffer.from(text, 'utf8').toString('latin1')
+  }
+  return text
+}
+
+/** One header line, received (offsets into a section) or made here (name and value). */
+export class HeaderField {
+  /** Of the table of names; 0 for an unknown header. */
+  readonly id: number
+  readonly section: Section | undefined
+  readonly start: number
+  readonly nameEnd: number
+  readonly valueStart: number
+  readonly valueEnd: number
+  /** Behind the line's CRLF. */
+  readonly end: number
+  readonly folded: boolean
+  #name: string | undefined
+  #value: string | undefined
+  #definition: HeaderDefinition<unknown> | undefined
+  #parsed: unknown
+
+  constructor(
+    id: number,
+    section: Section | undefined,
+    start: number,
+    nameEnd: number,
+    valueStart: number,
+    valueEnd: number,
+    end: number,
+    folded: boolean,
+    name?: string,
+    value?: string,
+  ) {
+    this.id = id
+    this.section = section
+    this.start = start
+    this.nameEnd = nameEnd
+    this.valueStart = valueStart
+    this.valueEnd = valueEnd
+    this.end = end
+    this.folded = folded
+    this.#name = name
+    this.#value = value
+    this.#definition = undefined
+    this.#parsed = undefined
+  }
+
+  /** @throws SipSerialiseError for what would break the message apart */
+  static create(name: string, value: string): HeaderField {
+    if (!isToken(name)) throw new SipSerialiseError(name, 'not a header name')
+    if (hasLineBreak(value)) throw new SipSerialiseError(name, 'the value contains CR, LF or NUL')
+    return HeaderField.trusted(name, value)
+  }
+
+  /** For values made from received ones: no line breaks are in those. */
+  static trusted(name: string, value: string): HeaderField {
+    const id = idOf(name)
+    return new HeaderField(id, undefined, 0, 0, 0, 0, 0, false, name, value.trim())
+  }
+
+  /** As written. */
+  get name(): string {
+    return (this.#name ??= (this.section as Section).octets.slice(this.start, this.nameEnd))
+  }
+
+  /** Unfolded, without the space around it. */
+  get value(): string {
+    if (this.#value === undefined) {
+      const text = (this.section as Section).textAt(this.valueStart, this.valueEnd)
+      this.#value = this.folded ? unfold(text) : text
+    }
+    return this.#value
+  }
+
+  /** What the definition makes of the value, kept for the next time. */
+  parse<T>(definition: HeaderDefinition<T>): T {
+    if (this.#definition === definition) return this.#parsed as T
+    try {
+      this.remember(definition, definition.parse(this.value))
+    } catch (error) {
+      if (!(error instanceof SipParseError)) throw error
+      throw new SipParseError(error.detail, {
+        offset: this.valueStart + (this.folded ? 0 : error.offset),
+        header: definition.name,
+        statusCode: error.statusCode,
+        cause: error,
+      })
+    }
+    return this.#parsed as T
+  }
+
+  remember<T>(definition: HeaderDefinition<T>, value: T): void {
+    this.#definition = definition as HeaderDefinition<unknown>
+    this.#parsed = value
+  }
+
+  matches(id: number, lowerName: string): boolean {
+    return id !== 0 ? this.id === id : this.id === 0 && this.name.toLowerCase() === lowerName
+  }
+
+  /** The line as octets, without its CRLF. */
+  get line(): string {
+    if (this.section !== undefined && !this.folded) {
+      return this.section.octets.slice(this.start, this.valueEnd)
+    }
+    return `${this.name}: ${toOctets(this.value)}`
+  }
+
+  /** The name to use when this line is replaced: as it was written, or the usual spelling. */
+  get canonicalName(): string {
+    return canonicalName(this.id) ?? this.name
+  }
+}
+
+/** Joins continuation lines with one space (RFC 3261 §7.3.1). */
+function unfold(text: string): string {
+  return text
+    .split('\n')
+    .map(line => line.trim())
+    .filter(line => line !== '')
+    .join(' ')
+}

@@ -1,0 +1,15 @@
+/** How much one message may claim. Every bound is checked before anything of that size is allocated. */
+export interface MessageLimits {
+  /** Octets of start line, headers and body together. */
+  messageBytes: number
+  /** Header lines, folded ones counted once. */
+  headers: number
+  /** Octets of one header line, its continuation lines included; also of the start line. */
+  lineBytes: number
+}
+
+export const defaultLimits: MessageLimits = { messageBytes: 65_536, headers: 256, lineBytes: 8_192 }
+
+export function limitsFrom(options: Partial<MessageLimits> | undefined): MessageLimits {
+  return options === undefined ? defaultLimits : { ...defaultLimits, ...options }
+}

@@ -1,0 +1,186 @@
+import { isToken, skip, TOKEN, URI_PARAM, VALUE } from './chars.ts'
+import { SipParseError } from './errors.ts'
+import { escape, unescape } from './escapes.ts'
+import { quote, unquote } from './scanner.ts'
+import type { Scanner } from './scanner.ts'
+
+export type ParamValue = string | true
+
+/** How parameters of one kind are written: header parameters quote, URI parameters escape with `%`. */
+interface ParamStyle {
+  encode(value: string): string
+  decode(raw: string): string
+}
+
+const headerStyle: ParamStyle = {
+  encode: value => (value !== '' && skip(value, 0, value.length, VALUE) === value.length ? value : quote(value)),
+  decode: unquote,
+}
+
+const uriStyle: ParamStyle = {
+  encode: value => escape(value, URI_PARAM),
+  decode: unescape,
+}
+
+export type ParamsInit = Params | Iterable<readonly [string, ParamValue]> | Record<string, ParamValue>
+
+/**
+ * Parameters in their order, immutable; names are compared without case (RFC 3261 §7.3.1), values are given in
+ * their meaning (unquoted, unescaped) and kept as they were written. A name that occurs twice is kept twice and
+ * the first one counts.
+ */
+export class Params {
+  /** name, raw value, name, raw value ... */
+  readonly #flat: readonly ParamValue[]
+  readonly #style: ParamStyle
+
+  private constructor(flat: readonly ParamValue[], style: ParamStyle) {
+    this.#flat = flat
+    this.#style = style
+  }
+
+  static readonly empty: Params = new Params([], headerStyle)
+  static readonly emptyUri: Params = new Params([], uriStyle)
+
+  /** Header parameters from names and meanings. */
+  static of(init: ParamsInit): Params {
+    return init instanceof Params ? init : Params.empty.withAll(init)
+  }
+
+  /** URI parameters from names and meanings. */
+  static ofUri(init: ParamsInit): Params {
+    return init instanceof Params && init.#style === uriStyle ? init : Params.emptyUri.withAll(init)
+  }
+
+  /** Header parameters already in wire form: name, raw value, name ... */
+  static raw(flat: readonly ParamValue[]): Params {
+    return flat.length === 0 ? Params.empty : new Params(flat, headerStyle)
+  }
+
+  /** URI parameters already in wire form. */
+  static rawUri(flat: readonly ParamValue[]): Params {
+    return flat.length === 0 ? Params.emptyUri : new Params(flat, uriStyle)
+  }
+
+  get size(): number {
+    return this.#flat.length / 2
+  }
+
+  #find(name: string): number {
+    const flat = this.#flat
+    for (let i = 0; i < flat.length; i += 2) if (flat[i] === name) return i
+    const lower = name.toLowerCase()
+    for (let i = 0; i < flat.length; i += 2) if ((flat[i] as string).toLowerCase() === lower) return i
+    return -1
+  }
+
+  /** The meaning of the first parameter of that name; `true` for one without a value. */
+  get(name: string): ParamValue | undefined {
+    const at = this.#find(name)
+    if (at < 0) return undefined
+    const raw = this.#flat[at + 1] as ParamValue
+    return raw === true ? true : this.#style.decode(raw)
+  }
+
+  /** As `get`, but `undefined` for a parameter without a value. */
+  value(name: string): string | undefined {
+    const value = this.get(name)
+    return value === true ? undefined : value
+  }
+
+  has(name: string): boolean {
+    return this.#find(name) >= 0
+  }
+
+  /** A copy with that parameter replaced in its place, or added at the end. */
+  with(name: string, value: ParamValue): Params {
+    const raw: ParamValue = value === true ? true : this.#style.encode(value)
+    const at = this.#find(name)
+    const flat: readonly ParamValue[] =
+      at < 0
+        ? [...this.#flat, name, raw]
+        : this.#flat.map((item, index) => (index === at + 1 ? raw : item))
+    return new Params(flat, this.#style)
+  }
+
+  withAll(init: ParamsInit): Params {
+    let params: Params = this
+    const pairs = Symbol.iterator in init ? (init as Iterable<readonly [string, ParamValue]>) : Object.entries(init)
+    for (const [name, value] of pairs) params = params.with(name, value)
+    return params
+  }
+
+  /** A copy with no parameter of that name. */
+  without(name: string): Params {
+    if (!this.has(name)) return this
+    const lower = name.toLowerCase()
+    const flat: ParamValue[] = []
+    for (let i = 0; i < this.#flat.length; i += 2) {
+      const item = this.#flat[i] as string
+      if (item.toLowerCase() !== lower) flat.push(item, this.#flat[i + 1] as ParamValue)
+    }
+    return new Params(flat, this.#style)
+  }
+
+  *[Symbol.iterator](): IterableIterator<[string, ParamValue]> {
+    for (let i = 0; i < this.#flat.length; i += 2) {
+      const raw = this.#flat[i + 1] as ParamValue
+      yield [this.#flat[i] as string, raw === true ? true : this.#style.decode(raw)]
+    }
+  }
+
+  /** `;name=value;flag`, or an empty string. */
+  toString(): string {
+    return this.join(';', true)
+  }
+
+  join(separator: string, leading = false): string {
+    const flat = this.#flat
+    let text = ''
+    for (let i = 0; i < flat.length; i += 2) {
+      if (leading || i > 0) text += separator
+      text += flat[i + 1] === true ? (flat[i] as string) : `${flat[i] as string}=${flat[i + 1] as string}`
+    }
+    return text
+  }
+}
+
+/** `*( SEMI generic-param )` from the scanner's position on (RFC 3261 §25.1). */
+export function scanParams(scanner: Scanner): Params {
+  const flat: ParamValue[] = []
+  scanner.space()
+  while (scanner.peek() === 59) {
+    scanner.at++
+    scanner.space()
+    scanParam(scanner, flat)
+    scanner.space()
+  }
+  return Params.raw(flat)
+}
+
+export function scanParam(scanner: Scanner, flat: ParamValue[]): void {
+  const { text, end } = scanner
+  const from = scanner.at
+  const nameEnd = skip(text, from, end, TOKEN)
+  if (nameEnd === from) throw scanner.fail('expected a parameter name')
+  scanner.at = nameEnd
+  let next = nameEnd < end ? text.charCodeAt(nameEnd) : -1
+  if (next === 32 || next === 9) {
+    scanner.space()
+    next = scanner.peek()
+  }
+  flat.push(text.slice(from, nameEnd))
+  if (next !== 61) {
+    flat.push(true)
+    return
+  }
+  scanner.at++
+  scanner.space()
+  if (scanner.peek() === 34) flat.push(scanner.rawQuoted())
+  else flat.push(scanner.run(VALUE, 'a parameter value'))
+}
+
+/** Refuses what cannot be written as a parameter name. */
+export function checkParamName(name: string): void {
+  if (!isToken(name)) throw new SipParseError(`"${name}" is not a parameter name`)
+}

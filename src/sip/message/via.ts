@@ -1,0 +1,143 @@
+import { SipParseError } from './errors.ts'
+import { canonicalHost, scanHostPort, stripBrackets, writeHostPort } from './host.ts'
+import { Params, scanParams } from './params.ts'
+import type { ParamsInit } from './params.ts'
+import { Scanner } from './scanner.ts'
+
+/** What a branch of RFC 3261 begins with (§8.1.1.7). */
+export const magicCookie = 'z9hG4bK'
+
+export interface ViaInit {
+  /** `UDP`, `TCP`, `TLS`, `WS` ... */
+  transport: string
+  /** Of the sent-by; an IPv6 address without brackets. */
+  host: string
+  port?: number | undefined
+  params?: ParamsInit | undefined
+}
+
+/** One hop of a Via header (RFC 3261 §20.42). Immutable. */
+export class Via {
+  /** Upper case. */
+  readonly transport: string
+  readonly host: string
+  readonly port: number | undefined
+  readonly params: Params
+
+  constructor(init: ViaInit) {
+    this.transport = init.transport.toUpperCase()
+    this.host = stripBrackets(init.host)
+    this.port = init.port
+    this.params = init.params instanceof Params ? init.params : Params.of(init.params ?? [])
+  }
+
+  /** @throws SipParseError */
+  static parse(text: string): Via {
+    const scanner = new Scanner(text)
+    const via = scanVia(scanner)
+    scanner.finish()
+    return via
+  }
+
+  /** What can be read of a broken Via: enough to send an answer, if protocol and sent-by are whole. */
+  static recover(text: string): Via | undefined {
+    try {
+      return scanVia(new Scanner(text), true)
+    } catch (error) {
+      if (error instanceof SipParseError) return undefined
+      throw error
+    }
+  }
+
+  get branch(): string | undefined {
+    return this.params.value('branch')
+  }
+
+  /** Whether the branch is one of RFC 3261: the magic cookie and something after it. */
+  get hasRfc3261Branch(): boolean {
+    const { branch } = this
+    return branch !== undefined && branch.length > magicCookie.length && branch.startsWith(magicCookie)
+  }
+
+  /** The address the request was seen to come from, without brackets. */
+  get received(): string | undefined {
+    const value = this.params.value('received')
+    return value === undefined ? undefined : stripBrackets(value)
+  }
+
+  /** RFC 3581: `true` when asked for but not filled in, else the port. */
+  get rport(): number | true | undefined {
+    const value = this.params.get('rport')
+    if (value === undefined || value === true) return value
+    const port = /^\d{1,5}$/.test(value) ? Number(value) : 65_536
+    return port > 65_535 ? true : port
+  }
+
+  get maddr(): string | undefined {
+    const value = this.params.value('maddr')
+    return value === undefined ? undefined : stripBrackets(value)
+  }
+
+  get ttl(): number | undefined {
+    const value = this.params.value('ttl')
+    return value !== undefined && /^\d{1,3}$/.test(value) ? Number(value) : undefined
+  }
+
+  /** `host:port` in one form for comparison: lower case, brackets, the port as written. */
+  get sentBy(): string {
+    return writeHostPort(canonicalHost(this.host), this.port)
+  }
+
+  with(change: Partial<ViaInit>): Via {
+    return new Via({
+      transport: change.transport ?? this.transport,
+      host: change.host ?? this.host,
+      port: 'port' in change ? change.port : this.port,
+      params: 'params' in change ? change.params : this.params,
+    })
+  }
+
+  withParam(name: string, value: string | true): Via {
+    return this.with({ params: this.params.with(name, value) })
+  }
+
+  withoutParam(name: string): Via {
+    return this.params.has(name) ? this.with({ params: this.params.without(name) }) : this
+  }
+
+  toString(): string {
+    return `SIP/2.0/${this.transport} ${writeHostPort(this.host, this.port)}${this.params.toString()}`
+  }
+}
+
+/** Reads one `via-parm`; with `lenient`, parameters end at the first that cannot be read. */
+export function scanVia(scanner: Scanner, lenient = false): Via {
+  const { text } = scanner
+  let transport: string
+  // Nearly every Via starts like this; the general form allows spaces round each slash.
+  if (text.startsWith('SIP/2.0/UDP ', scanner.at)) {
+    scanner.at += 12
+    transport = 'UDP'
+  } else {
+    const protocol = scanner.token('a protocol name')
+    scanner.expect(47)
+    const version = scanner.token('a protocol version')
+    scanner.expect(47)
+    if (protocol.toUpperCase() !== 'SIP' || version !== '2.0') {
+      throw scanner.fail(`the protocol is ${protocol}/${version}, not SIP/2.0`, 0)
+    }
+    transport = scanner.token('a transport')
+    const code = scanner.peek()
+    if (code !== 32 && code !== 9) throw scanner.fail('expected a space after the transport')
+  }
+  scanner.space()
+  const { host, port, end } = scanHostPort(text, scanner.at, scanner.end, true)
+  scanner.at = end
+  let params = Params.empty
+  try {
+    params = scanParams(scanner)
+  } catch (error) {
+    if (!lenient) throw error
+  }
+  return new Via({ transport, host, port, params })
+}
