@@ -1,0 +1,178 @@
+/** Longest pitch period looked for (66 Hz) and shortest (200 Hz): the range of ITU-T G.711 Appendix I. */
+const longestPeriodMs = 15
+const shortestPeriodMs = 5
+/** Stretch of the past that is compared with itself one period earlier. */
+const windowMs = 20
+/** Full level for this long, then a straight line down to silence. */
+const fadeStartMs = 10
+const fadeEndMs = 60
+/** Cross-fade when real audio returns: so much, and so much again for every 10 ms that were missing. */
+const reentryMs = 4
+const longestReentryMs = 10
+
+/**
+ * Fills gaps in speech, in the manner of ITU-T G.711 Appendix I: repeats the last pitch period (then two, then three, so
+ * that it does not buzz), fades to silence between 10 and 60 ms of gap, and cross-fades into the audio that returns.
+ * Unlike the Appendix it adds no delay: it joins the start of the gap by bending the synthetic signal to the last sample
+ * heard. Mono signed 16-bit, one stream, any rate, frames of any length; nothing is allocated after construction.
+ */
+export class LossConcealer {
+  readonly sampleRate: number
+  /** What was last played, real or not, newest at the end. */
+  readonly #history: Float64Array
+  /** The end of the history as it was when the gap began: the source of the synthetic signal. */
+  readonly #source: Float64Array
+  readonly #shortest: number
+  readonly #longest: number
+  readonly #window: number
+  readonly #stride: number
+  /** Samples missing so far in this gap; 0 when there is none. */
+  #missing = 0
+  #period = 0
+  /** Periods repeated in turn, and where in them the next sample is. */
+  #periods = 1
+  #offset = 0
+  /** Overlap of the seam where the repetition starts over. */
+  #seam = 0
+  /** What the first synthetic sample is away from its natural continuation, bent away over the first quarter period. */
+  #bend = 0
+  #concealed = 0
+
+  constructor(sampleRate: number) {
+    const samples = (ms: number): number => Math.round((sampleRate * ms) / 1000)
+    this.sampleRate = sampleRate
+    this.#shortest = samples(shortestPeriodMs)
+    this.#longest = samples(longestPeriodMs)
+    this.#window = samples(windowMs)
+    this.#stride = Math.max(1, Math.round(sampleRate / 4000))
+    const length = this.#longest * 4
+    this.#history = new Float64Array(length)
+    this.#source = new Float64Array(length)
+  }
+
+  /** Samples made up so far. */
+  get concealedSamples(): number {
+    return this.#concealed
+  }
+
+  /** Takes a frame that arrived. After a gap its beginning is changed in place: cross-faded with the synthetic signal. */
+  receive(pcm: Int16Array): void {
+    if (this.#missing > 0) this.#reenter(pcm)
+    this.#remember(pcm)
+  }
+
+  /** Fills `out` with what most likely was in the frame that did not arrive; silence once the gap is longer than 60 ms. */
+  conceal(out: Int16Array): void {
+    if (this.#missing === 0) this.#begin()
+    for (let i = 0; i < out.length; i += 1) out[i] = Math.round(this.#next())
+    this.#concealed += out.length
+    this.#remember(out)
+  }
+
+  /** Forgets the past: another stream begins. */
+  reset(): void {
+    this.#history.fill(0)
+    this.#missing = 0
+  }
+
+  #reenter(pcm: Int16Array): void {
+    const missingMs = (this.#missing * 1000) / this.sampleRate
+    const overlapMs = Math.min(longestReentryMs, reentryMs * Math.max(1, missingMs / 10))
+    const overlap = Math.min(pcm.length, Math.round((this.sampleRate * overlapMs) / 1000))
+    for (let i = 0; i < overlap; i += 1) {
+      const weight = (i + 1) / (overlap + 1)
+      pcm[i] = Math.round(pcm[i]! * weight + this.#next() * (1 - weight))
+    }
+    this.#missing = 0
+  }
+
+  #remember(pcm: Int16Array): void {
+    const history = this.#history
+    const count = Math.min(pcm.length, history.length)
+    history.copyWithin(0, count)
+    const to = history.length - count
+    const from = pcm.length - count
+    for (let i = 0; i < count; i += 1) history[to + i] = pcm[from + i]!
+  }
+
+  #begin(): void {
+    this.#source.set(this.#history)
+    this.#period = this.#findPeriod()
+    this.#seam = Math.max(1, this.#period >> 2)
+    this.#offset = 0
+    this.#periods = 1
+    const end = this.#source.length
+    this.#bend = this.#source[end - 1]! - this.#source[end - 1 - this.#period]!
+  }
+
+  /** The next synthetic sample. */
+  #next(): number {
+    const missingMs = (this.#missing * 1000) / this.sampleRate
+    this.#missing += 1
+    if (missingMs >= fadeEndMs) return 0
+    const gain = missingMs <= fadeStartMs ? 1 : (fadeEndMs - missingMs) / (fadeEndMs - fadeStartMs)
+    const bent = this.#missing <= this.#seam ? this.#bend * (1 - this.#missing / (this.#seam + 1)) : 0
+    const sample = (this.#repeated(missingMs) + bent) * gain
+    return sample > 32_767 ? 32_767 : sample < -32_768 ? -32_768 : sample
+  }
+
+  /** Walks through the last periods of the source again and again, its end faded into what precedes its beginning. */
+  #repeated(missingMs: number): number {
+    const source = this.#source
+    const length = this.#period * this.#periods
+    const start = source.length - length
+    const position = this.#offset
+    let sample = source[start + position]!
+    const into = position - (length - this.#seam)
+    if (into >= 0) {
+      const weight = (into + 1) / (this.#seam + 1)
+      sample = sample * (1 - weight) + source[start - this.#seam + into]! * weight
+    }
+    this.#offset += 1
+    if (this.#offset >= length) {
+      // At the seam any number of periods continues the signal: one more for every 10 ms of gap.
+      this.#offset = 0
+      this.#periods = Math.min(3, 1 + Math.floor(missingMs / 10))
+    }
+    return sample
+  }
+
+  /** The lag at which the last 20 ms are most like what came before: coarsely every few samples, then exactly. */
+  #findPeriod(): number {
+    const stride = this.#stride
+    let best = this.#longest
+    let highest = 0
+    for (let lag = this.#shortest; lag <= this.#longest; lag += stride) {
+      const score = this.#likeness(lag, stride)
+      if (score > highest) {
+        highest = score
+        best = lag
+      }
+    }
+    const from = Math.max(this.#shortest, best - stride + 1)
+    const to = Math.min(this.#longest, best + stride - 1)
+    highest = 0
+    for (let lag = from; lag <= to; lag += 1) {
+      const score = this.#likeness(lag, 1)
+      if (score > highest) {
+        highest = score
+        best = lag
+      }
+    }
+    return best
+  }
+
+  /** Normalised correlation, signed square; 0 for silence. */
+  #likeness(lag: number, stride: number): number {
+    const source = this.#source
+    const end = source.length
+    let product = 0
+    let energy = 1
+    for (let i = end - this.#window; i < end; i += stride) {
+      const earlier = source[i - lag]!
+      product += source[i]! * earlier
+      energy += earlier * earlier
+    }
+    return (product * Math.abs(product)) / energy
+  }
+}
