@@ -1,4 +1,4 @@
-import { absorb, arm, never, row } from './machine.ts'
+import { absorb, arm, never, row, stay } from './machine.ts'
 import type { Machine, TimerEvent } from './machine.ts'
 
 export type InviteClientState = 'calling' | 'proceeding' | 'completed' | 'accepted' | 'terminated'
@@ -38,15 +38,15 @@ export const inviteClient: Machine<InviteClientState, InviteClientEvent> = {
     proceeding: {
       timers: ['C', 'cancelled'],
       on: {
-        '100': row('RFC 3261 §17.1.1.2', undefined, 'deliver'),
-        '101-199': row('RFC 3261 §17.1.1.2, §16.7 2', undefined, 'deliver', arm('C')),
+        '100': stay('RFC 3261 §17.1.1.2', 'deliver'),
+        '101-199': stay('RFC 3261 §17.1.1.2, §16.7 2', 'deliver', arm('C')),
         '2xx': row('RFC 6026 §8.4', 'accepted', 'deliver', arm('M')),
         '300-699': row('RFC 3261 §17.1.1.2', 'completed', 'ack', 'deliver', arm('D')),
-        'cancel sent': row('RFC 3261 §9.1', undefined, arm('cancelled')),
+        'cancel sent': stay('RFC 3261 §9.1', arm('cancelled')),
         'transport error': row('RFC 3261 §17.1.4', 'terminated', 'failure'),
         'timer A': never('not running'),
         'timer B': never('not running'),
-        'timer C': row('RFC 3261 §16.8', undefined, 'send-cancel'),
+        'timer C': stay('RFC 3261 §16.8', 'send-cancel'),
         'timer D': never('not running'),
         'timer M': never('not running'),
         'timer cancelled': row('RFC 3261 §9.1', 'terminated', 'timeout'),
@@ -58,7 +58,7 @@ export const inviteClient: Machine<InviteClientState, InviteClientEvent> = {
         '100': absorb('RFC 3261 §17.1.1.2'),
         '101-199': absorb('RFC 3261 §17.1.1.2'),
         '2xx': absorb('RFC 3261 §17.1.1.2'),
-        '300-699': row('RFC 3261 §17.1.1.2', undefined, 'ack'),
+        '300-699': stay('RFC 3261 §17.1.1.2', 'ack'),
         'cancel sent': absorb('RFC 3261 §9.1'),
         'transport error': row('RFC 3261 §17.1.1.2', 'terminated', 'failure'),
         'timer A': never('not running'),
@@ -74,7 +74,7 @@ export const inviteClient: Machine<InviteClientState, InviteClientEvent> = {
       on: {
         '100': absorb('RFC 6026 §8.4'),
         '101-199': absorb('RFC 6026 §8.4'),
-        '2xx': row('RFC 6026 §8.4', undefined, 'deliver'),
+        '2xx': stay('RFC 6026 §8.4', 'deliver'),
         '300-699': absorb('RFC 6026 §8.4'),
         'cancel sent': absorb('RFC 3261 §9.1'),
         'transport error': absorb('RFC 6026 §8.4'),

@@ -1,4 +1,4 @@
-import { absorb, arm, disarm, never, row } from './machine.ts'
+import { absorb, arm, disarm, never, row, stay } from './machine.ts'
 import type { Machine, TimerEvent } from './machine.ts'
 
 export type InviteServerState = 'proceeding' | 'completed' | 'confirmed' | 'accepted' | 'terminated'
@@ -23,13 +23,13 @@ export const inviteServer: Machine<InviteServerState, InviteServerEvent> = {
     proceeding: {
       timers: ['trying'],
       on: {
-        request: row('RFC 3261 §17.2.1', undefined, 'resend'),
+        request: stay('RFC 3261 §17.2.1', 'resend'),
         ack: absorb('RFC 3261 §17.2.1'),
-        'send 1xx': row('RFC 3261 §17.2.1', undefined, 'send', disarm('trying')),
+        'send 1xx': stay('RFC 3261 §17.2.1', 'send', disarm('trying')),
         'send 2xx': row('RFC 6026 §8.7', 'accepted', 'send', arm('L')),
         'send 300-699': row('RFC 3261 §17.2.1', 'completed', 'send', arm('G'), arm('H')),
-        'transport error': row('RFC 6026 §8.7', undefined, 'failure'),
-        'timer trying': row('RFC 3261 §17.2.1', undefined, 'send-100'),
+        'transport error': stay('RFC 6026 §8.7', 'failure'),
+        'timer trying': stay('RFC 3261 §17.2.1', 'send-100'),
         'timer G': never('not running'),
         'timer H': never('not running'),
         'timer I': never('not running'),
@@ -39,14 +39,14 @@ export const inviteServer: Machine<InviteServerState, InviteServerEvent> = {
     completed: {
       timers: ['G', 'H'],
       on: {
-        request: row('RFC 3261 §17.2.1', undefined, 'resend'),
+        request: stay('RFC 3261 §17.2.1', 'resend'),
         ack: row('RFC 3261 §17.2.1', 'confirmed', arm('I')),
         'send 1xx': never(finalIsOut),
         'send 2xx': never(finalIsOut),
         'send 300-699': never(finalIsOut),
-        'transport error': row('RFC 6026 §8.7', undefined, 'failure'),
+        'transport error': stay('RFC 6026 §8.7', 'failure'),
         'timer trying': never('not running'),
-        'timer G': row('RFC 3261 §17.2.1', undefined, 'resend', arm('G')),
+        'timer G': stay('RFC 3261 §17.2.1', 'resend', arm('G')),
         'timer H': row('RFC 3261 §17.2.1', 'terminated', 'timeout'),
         'timer I': never('not running'),
         'timer L': never('not running'),
@@ -72,11 +72,11 @@ export const inviteServer: Machine<InviteServerState, InviteServerEvent> = {
       timers: ['L'],
       on: {
         request: absorb('RFC 6026 §7.1'),
-        ack: row('RFC 6026 §7.1', undefined, 'deliver'),
+        ack: stay('RFC 6026 §7.1', 'deliver'),
         'send 1xx': never(finalIsOut),
-        'send 2xx': row('RFC 6026 §7.1', undefined, 'send'),
+        'send 2xx': stay('RFC 6026 §7.1', 'send'),
         'send 300-699': never(finalIsOut),
-        'transport error': row('RFC 6026 §8.7', undefined, 'failure'),
+        'transport error': stay('RFC 6026 §8.7', 'failure'),
         'timer trying': never('not running'),
         'timer G': never('not running'),
         'timer H': never('not running'),

@@ -77,11 +77,17 @@ export type Action =
 
 export interface Step<S extends string> {
   readonly state: MachineState<S>
+  /** To be carried out in this order, after `state` has been taken over. */
   readonly actions: readonly Action[]
 }
 
-export function row<S extends string>(rfc: string, next: S | undefined, ...effects: Effect[]): Row<S> {
+export function row<S extends string>(rfc: string, next: S, ...effects: Effect[]): Row<S> {
   return { next, effects, rfc }
+}
+
+/** A row that does something and leaves the state as it is. */
+export function stay(rfc: string, ...effects: Effect[]): Row<never> {
+  return { next: undefined, effects, rfc }
 }
 
 export function arm(timer: TimerName): ArmEffect {
@@ -151,6 +157,8 @@ function apply<S extends string, E extends string>(
   const name = taken.next ?? state.name
   if (taken.effects.length === 0 && name === state.name && fired === undefined) return { state, actions: [] }
 
+  // Timers come first: what follows may call back into the machine, which must then find them running.
+  const timerActions: Action[] = []
   const actions: Action[] = []
   const armed = new Map(state.armed)
   let interval = state.interval
@@ -161,7 +169,7 @@ function apply<S extends string, E extends string>(
     for (const timer of armed.keys()) {
       if (allowed.includes(timer)) continue
       armed.delete(timer)
-      actions.push({ do: 'disarm', timer })
+      timerActions.push({ do: 'disarm', timer })
     }
   }
   for (const effect of taken.effects) {
@@ -170,7 +178,7 @@ function apply<S extends string, E extends string>(
     } else if (typeof effect === 'string') {
       actions.push(simpleActions[effect])
     } else if ('disarm' in effect) {
-      if (armed.delete(effect.disarm)) actions.push({ do: 'disarm', timer: effect.disarm })
+      if (armed.delete(effect.disarm)) timerActions.push({ do: 'disarm', timer: effect.disarm })
     } else {
       const timer = effect.arm
       const first = schedule.first[timer]
@@ -187,15 +195,15 @@ function apply<S extends string, E extends string>(
         continue
       }
       armed.set(timer, now + duration)
-      actions.push({ do: 'arm', timer, atMs: now + duration })
+      timerActions.push({ do: 'arm', timer, atMs: now + duration })
     }
   }
   const after: MachineState<S> = { name, armed, interval }
   if (name === 'terminated') {
     actions.push({ do: 'end' })
-    return { state: after, actions }
+    return { state: after, actions: [...timerActions, ...actions] }
   }
-  if (immediate === undefined) return { state: after, actions }
+  if (immediate === undefined) return { state: after, actions: [...timerActions, ...actions] }
   const rest = step(machine, after, `timer ${immediate}` as E, now, schedule)
-  return { state: rest.state, actions: [...actions, ...rest.actions] }
+  return { state: rest.state, actions: [...timerActions, ...actions, ...rest.actions] }
 }

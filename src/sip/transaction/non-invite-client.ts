@@ -1,4 +1,4 @@
-import { absorb, arm, armLongest, never, row } from './machine.ts'
+import { absorb, arm, armLongest, never, row, stay } from './machine.ts'
 import type { Machine, TimerEvent } from './machine.ts'
 
 export type NonInviteClientState = 'trying' | 'proceeding' | 'completed' | 'terminated'
@@ -17,7 +17,7 @@ export const nonInviteClient: Machine<NonInviteClientState, NonInviteClientEvent
         '1xx': row('RFC 3261 §17.1.2.2', 'proceeding', 'deliver'),
         '200-699': row('RFC 3261 §17.1.2.2', 'completed', 'deliver', arm('K')),
         'transport error': row('RFC 3261 §17.1.4', 'terminated', 'failure'),
-        'timer E': row('RFC 3261 §17.1.2.2', undefined, 'resend', arm('E')),
+        'timer E': stay('RFC 3261 §17.1.2.2', 'resend', arm('E')),
         'timer F': row('RFC 3261 §17.1.2.2', 'terminated', 'timeout'),
         'timer K': never('not running'),
       },
@@ -25,10 +25,10 @@ export const nonInviteClient: Machine<NonInviteClientState, NonInviteClientEvent
     proceeding: {
       timers: ['E', 'F'],
       on: {
-        '1xx': row('RFC 3261 §17.1.2.2', undefined, 'deliver'),
+        '1xx': stay('RFC 3261 §17.1.2.2', 'deliver'),
         '200-699': row('RFC 3261 §17.1.2.2', 'completed', 'deliver', arm('K')),
         'transport error': row('RFC 3261 §17.1.4', 'terminated', 'failure'),
-        'timer E': row('RFC 3261 §17.1.2.2', undefined, 'resend', armLongest('E')),
+        'timer E': stay('RFC 3261 §17.1.2.2', 'resend', armLongest('E')),
         'timer F': row('RFC 3261 §17.1.2.2', 'terminated', 'timeout'),
         'timer K': never('not running'),
       },

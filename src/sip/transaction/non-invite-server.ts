@@ -1,4 +1,4 @@
-import { absorb, arm, never, row } from './machine.ts'
+import { absorb, arm, never, row, stay } from './machine.ts'
 import type { Machine, TimerEvent } from './machine.ts'
 
 export type NonInviteServerState = 'trying' | 'proceeding' | 'completed' | 'terminated'
@@ -33,8 +33,8 @@ export const nonInviteServer: Machine<NonInviteServerState, NonInviteServerEvent
     proceeding: {
       timers: ['expire'],
       on: {
-        request: row('RFC 3261 §17.2.2', undefined, 'resend'),
-        'send 1xx': row('RFC 3261 §17.2.2', undefined, 'send'),
+        request: stay('RFC 3261 §17.2.2', 'resend'),
+        'send 1xx': stay('RFC 3261 §17.2.2', 'send'),
         'send 200-699': row('RFC 3261 §17.2.2', 'completed', 'send', arm('J')),
         'transport error': row('RFC 3261 §17.2.4', 'terminated', 'failure'),
         'timer late': never('not running'),
@@ -45,7 +45,7 @@ export const nonInviteServer: Machine<NonInviteServerState, NonInviteServerEvent
     completed: {
       timers: ['J'],
       on: {
-        request: row('RFC 3261 §17.2.2', undefined, 'resend'),
+        request: stay('RFC 3261 §17.2.2', 'resend'),
         'send 1xx': never(finalIsOut),
         'send 200-699': never(finalIsOut),
         'transport error': row('RFC 3261 §17.2.4', 'terminated', 'failure'),

@@ -75,11 +75,15 @@ export class Connections {
         : abort.signal.aborted
           ? `no answer within ${timeoutMs} ms`
           : 'refused or unreachable'
-      throw new SipTransportError(this.#closed ? 'shutdown' : 'connect', `cannot connect by ${transport}: ${detail}`, {
-        cause,
-        transport,
-        target: `${address}:${port}`,
-      })
+      throw new SipTransportError(
+        this.#closed ? 'shutdown' : 'connect',
+        `cannot connect by ${transport}: ${detail}`,
+        {
+          cause,
+          transport,
+          target: `${address}:${port}`,
+        },
+      )
     } finally {
       timer.cancel()
       this.#attempts.delete(key)

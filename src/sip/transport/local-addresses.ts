@@ -70,4 +70,3 @@ export class LocalAddresses {
     return this.#towards.get(key)
   }
 }
-

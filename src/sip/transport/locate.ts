@@ -1,5 +1,6 @@
 import type { Resolver } from '../../runtime/runtime.ts'
 import { stripBrackets } from '../message/host.ts'
+import { Route } from '../message/headers/core.ts'
 import type { SipRequest } from '../message/message.ts'
 import type { Uri } from '../message/uri.ts'
 import { familyOf } from './addresses.ts'
@@ -54,7 +55,7 @@ export function destinationOf(uri: Uri): Destination {
  * A caller that has put a strict router into the Request-URI says where it goes itself, with `destinationOf`.
  */
 export function nextHop(request: SipRequest): Destination {
-  const route = request.routes[0]
+  const route = request.headers.first(Route)?.[0]
   return destinationOf(route === undefined ? request.uri : route.uri)
 }
 

@@ -1,11 +1,11 @@
 import { SipError } from '../../runtime/errors.ts'
 import type { Resolver, Runtime } from '../../runtime/runtime.ts'
-import { createResponse } from '../message/create.ts'
+import { createResponse } from '../message/build.ts'
 import { SipParseError } from '../message/errors.ts'
 import type { MessageLimits } from '../message/limits.ts'
 import type { SipRequest, SipResponse } from '../message/message.ts'
-import { parseMessage } from '../message/parse.ts'
-import { serialise } from '../message/serialise.ts'
+import { parseMessage } from '../message/parser.ts'
+import { serialise } from '../message/serialiser.ts'
 import { SipUri } from '../message/uri.ts'
 import { addressKey, familyOf } from './addresses.ts'
 import { Connections } from './connections.ts'
@@ -170,7 +170,8 @@ export class TransportLayer {
     this.#checkOpen()
     const { destination } = options
     const { flow } = destination
-    if (flow !== undefined && flow.reliable && !flow.closed) return this.#sendOn(flow, request, options.branch)
+    if (flow !== undefined && flow.reliable && !flow.closed)
+      return this.#sendOn(flow, request, options.branch)
     const preferred = destination.bound ?? flow?.bound
     const targets =
       flow !== undefined && !flow.reliable ? [targetOf(flow)] : locate(destination, this.#runtime.resolver)
@@ -222,7 +223,9 @@ export class TransportLayer {
     host: string,
     port: number,
   ): Promise<Sent> {
-    const targets = await this.#resolved(locate({ transport: flow.transport, host, port }, this.#runtime.resolver))
+    const targets = await this.#resolved(
+      locate({ transport: flow.transport, host, port }, this.#runtime.resolver),
+    )
     const target = targets.find(({ family }) => family === flow.local.family)
     if (target === undefined) throw noAddress(host)
     return sendDatagram(response, bytes, flow, target.address, port, target.family)
@@ -233,7 +236,8 @@ export class TransportLayer {
    * where the peer would otherwise choose UDP.
    */
   contactFor(target: Flow | Destination, user?: string): SipUri {
-    const { host, port, transport } = 'send' in target ? this.#contactOfFlow(target) : this.#contactTowards(target)
+    const { host, port, transport } =
+      'send' in target ? this.#contactOfFlow(target) : this.#contactTowards(target)
     return new SipUri({
       scheme: 'sip',
       ...(user !== undefined && { user }),
@@ -271,7 +275,9 @@ export class TransportLayer {
     if (this.#state === 'open') return
     throw new SipTransportError(
       'shutdown',
-      this.#state === 'closed' ? 'the transport layer is closed' : 'the transport layer is not open: await open()',
+      this.#state === 'closed'
+        ? 'the transport layer is closed'
+        : 'the transport layer is not open: await open()',
     )
   }
 
@@ -314,7 +320,9 @@ export class TransportLayer {
         return sent ?? (await this.#sendByConnecting(request, options, target, preferred))
       } catch (error) {
         const giveUp =
-          !(error instanceof SipTransportError) || error.failure === 'cancelled' || error.failure === 'shutdown'
+          !(error instanceof SipTransportError) ||
+          error.failure === 'cancelled' ||
+          error.failure === 'shutdown'
         if (giveUp) throw error
         failure = error
       }
@@ -352,12 +360,20 @@ export class TransportLayer {
     }
     this.#stats.largeByUdp++
     const udp = this.#udpFlow(target, preferred)
-    return this.#hand(udp, request, this.#compose(request, ownVia('udp', this.#name(udp.bound, address), branch)))
+    return this.#hand(
+      udp,
+      request,
+      this.#compose(request, ownVia('udp', this.#name(udp.bound, address), branch)),
+    )
   }
 
   #sendOn(flow: Flow, request: SipRequest, branch: string): Sent {
     const name = this.#nameOnFlow(flow)
-    return this.#hand(flow, request, this.#compose(request, ownVia(flow.transport, this.#remember(name), branch)))
+    return this.#hand(
+      flow,
+      request,
+      this.#compose(request, ownVia(flow.transport, this.#remember(name), branch)),
+    )
   }
 
   #compose(request: SipRequest, via: string): Uint8Array {
@@ -398,7 +414,8 @@ export class TransportLayer {
 
   #checkWanted({ stillWanted }: SendRequestOptions): void {
     this.#checkOpen()
-    if (stillWanted?.() === false) throw new SipTransportError('cancelled', 'given up before the request had left')
+    if (stillWanted?.() === false)
+      throw new SipTransportError('cancelled', 'given up before the request had left')
   }
 
   async #resolved(targets: readonly Target[] | Promise<readonly Target[]>): Promise<readonly Target[]> {
@@ -406,7 +423,12 @@ export class TransportLayer {
     const { clock } = this.#runtime
     return new Promise((resolve, reject) => {
       const timer = clock.setTimer(clock.now() + this.#timers.resolve, () => {
-        reject(new SipTransportError('unresolved', `no answer to a name look-up within ${this.#timers.resolve} ms`))
+        reject(
+          new SipTransportError(
+            'unresolved',
+            `no answer to a name look-up within ${this.#timers.resolve} ms`,
+          ),
+        )
       })
       targets.then(resolve, reject).finally(() => timer.cancel())
     })
@@ -494,7 +516,13 @@ export class TransportLayer {
 }
 
 function targetOf({ transport, remote }: Flow): Target {
-  return { transport, address: remote.address, family: remote.family, port: remote.port, host: remote.address }
+  return {
+    transport,
+    address: remote.address,
+    family: remote.family,
+    port: remote.port,
+    host: remote.address,
+  }
 }
 
 function refusalKey({ address, port }: Target): string {

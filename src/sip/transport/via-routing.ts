@@ -28,7 +28,7 @@ export function noteSource(request: SipRequest, remote: SocketAddress): void {
   if (!wantsPort && via.received === undefined && sameAddress(via.host, source)) return
   let noted = via.withParam('received', source)
   if (wantsPort) noted = noted.withParam('rport', String(remote.port))
-  request.replaceTopVia(noted)
+  request.replaceVia(noted)
 }
 
 /** Where the top Via of a response says it goes (RFC 3261 §18.2.2, RFC 3581 §4). */

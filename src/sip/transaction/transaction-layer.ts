@@ -1,0 +1,300 @@
+import { OptionError, SipError } from '../../runtime/errors.ts'
+import type { Clock, Random } from '../../runtime/runtime.ts'
+import { createResponse } from '../message/build.ts'
+import { SipParseError } from '../message/errors.ts'
+import type { SipRequest, SipResponse } from '../message/message.ts'
+import type { Destination } from '../transport/destination.ts'
+import { SipTransportError } from '../transport/errors.ts'
+import type { Flow } from '../transport/flow.ts'
+import { nextHop } from '../transport/locate.ts'
+import type { Sent, TransportLayer } from '../transport/transport-layer.ts'
+import { newBranch, randomToken } from './branch.ts'
+import { ClientTransaction } from './client-transaction.ts'
+import type { CancelOptions, ClientHost } from './client-transaction.ts'
+import { transactionChannel } from './diagnostics.ts'
+import { clientKey, matchesByTags, mergeKey, serverKey } from './matching.ts'
+import { ServerTransaction } from './server-transaction.ts'
+import type { ServerHost } from './server-transaction.ts'
+import { emptyStats } from './stats.ts'
+import type { TransactionStats } from './stats.ts'
+import { timerSchedule, timerValues } from './timers.ts'
+import type { TimerValues } from './timers.ts'
+
+/** Bounds; what goes beyond is refused and counted in `TransactionStats`. */
+export interface TransactionLimits {
+  /** Client transactions alive. Default 65536. */
+  readonly client: number
+  /**
+   * Server transactions alive: at this many an INVITE gets 503 without state; other requests, which mostly end
+   * something, only at twice as many. Default 65536: on UDP each lives 32 seconds, so about 1000 calls a second.
+   */
+  readonly server: number
+}
+
+export const defaultTransactionLimits: TransactionLimits = { client: 65_536, server: 65_536 }
+
+/** Seconds a refused INVITE is told to wait. */
+const retryAfterSeconds = 10
+
+export interface TransactionLayerOptions {
+  readonly transport: TransportLayer
+  readonly clock: Clock
+  readonly random: Random
+  readonly timers?: Partial<TimerValues>
+  readonly limits?: Partial<TransactionLimits>
+}
+
+export interface RequestOptions {
+  /** Default: the first Route, or the Request-URI (RFC 3261 §8.1.2). */
+  readonly destination?: Destination
+}
+
+/**
+ * Transactions over a transport layer (RFC 3261 §17, RFC 6026, RFC 4320): retransmission, matching, ACK for failures,
+ * CANCEL. It takes over `transport.onRequest` and `transport.onResponse`.
+ */
+export class TransactionLayer {
+  /** A new request, CANCEL and ACK excepted. */
+  onRequest: ((transaction: ServerTransaction) => void) | undefined
+  /** An ACK that no transaction takes: the one for a 2xx, or a stray one. Never to be answered. */
+  onAck: ((ack: SipRequest, flow: Flow) => void) | undefined
+  /** A response that no transaction takes: a 2xx repeated after Timer M, or a foreign one. */
+  onStrayResponse: ((response: SipResponse, flow: Flow) => void) | undefined
+  /** A CANCEL whose request is not known. Default: 481. For proxies, which pass it on. */
+  onUnmatchedCancel: ((transaction: ServerTransaction) => void) | undefined
+
+  readonly #transport: TransportLayer
+  readonly #random: Random
+  readonly #clock: Clock
+  readonly #limits: TransactionLimits
+  readonly #stats: TransactionStats = emptyStats()
+  readonly #clients = new Map<string, ClientTransaction>()
+  readonly #servers = new Map<string, ServerTransaction>()
+  /** Requests without a To tag, to notice those that come twice by different ways. */
+  readonly #initial = new Map<string, ServerTransaction>()
+  readonly #clientHost: ClientHost
+  readonly #serverHost: ServerHost
+  #closed = false
+
+  /** Throws `OptionError`. */
+  constructor({ transport, clock, random, timers, limits }: TransactionLayerOptions) {
+    this.#transport = transport
+    this.#clock = clock
+    this.#random = random
+    this.#limits = { ...defaultTransactionLimits, ...limits }
+    for (const [name, value] of Object.entries(this.#limits)) {
+      if (!(value >= 1)) throw new OptionError(`limits.${name}`, `${value} is not a number of at least 1`)
+    }
+    const values = timerValues(timers)
+    const shared = {
+      clock,
+      transport,
+      stats: this.#stats,
+      unreliable: timerSchedule(values, false),
+      reliable: timerSchedule(values, true),
+    }
+    this.#clientHost = {
+      ...shared,
+      startCancel: (cancel, branch, destination) => this.#start(cancel, branch, destination),
+      changed: (transaction, previous) =>
+        this.#noteState('client', transaction, transaction.branch, previous),
+      ended: transaction => this.#clients.delete(clientKey(transaction.branch, transaction.request.method)),
+    }
+    this.#serverHost = {
+      ...shared,
+      newTag: () => randomToken(random),
+      deliver: transaction => this.#deliver(transaction),
+      deliverAck: (ack, flow) => this.onAck?.(ack, flow),
+      changed: (transaction, previous) =>
+        this.#noteState('server', transaction, transaction.request.via.branch ?? '', previous),
+      ended: transaction => this.#serverEnded(transaction),
+    }
+    transport.onRequest = (request, flow) => this.#receiveRequest(request, flow)
+    transport.onResponse = (response, flow) => this.#receiveResponse(response, flow)
+  }
+
+  /** A snapshot of the counters. */
+  stats(): TransactionStats {
+    return { ...this.#stats, client: this.#clients.size, server: this.#servers.size }
+  }
+
+  /** Transactions alive, client and server. */
+  get size(): number {
+    return this.#clients.size + this.#servers.size
+  }
+
+  /**
+   * Sends a request in a new transaction, which takes the request over and puts a Via on top of it: for a second
+   * attempt make a new request. Set the callbacks on what is returned before the next turn of the event loop.
+   *
+   * Throws `SipSerialiseError` for a request that cannot be written and `SipError` `SIP_LIMIT` when `limits.client`
+   * is reached; what the network does to the request comes by callback.
+   */
+  request(request: SipRequest, options: RequestOptions = {}): ClientTransaction {
+    if (request.method === 'ACK') {
+      throw new SipError('SIP_STATE', 'ACK has no transaction: use sendAck')
+    }
+    if (this.#closed) throw new SipTransportError('shutdown', 'the transaction layer is closed')
+    if (this.#clients.size >= this.#limits.client) {
+      this.#stats.refusedClient++
+      throw new SipError(
+        'SIP_LIMIT',
+        `${this.#limits.client} requests are under way: slow down or raise limits.client`,
+      )
+    }
+    return this.#start(request, newBranch(this.#random), options.destination ?? nextHop(request))
+  }
+
+  /** As `transaction.cancel(options)`. */
+  cancel(transaction: ClientTransaction, options?: CancelOptions): 'sent' | 'held' | 'abandoned' | 'late' {
+    return transaction.cancel(options)
+  }
+
+  /**
+   * Sends the ACK for a 2xx: no transaction, a branch of its own (RFC 3261 §13.2.2.4). A Via of ours that is on top
+   * from an earlier time is replaced, so the same ACK can be sent for every repeated 2xx.
+   */
+  sendAck(ack: SipRequest, destination: Destination = nextHop(ack)): Sent | Promise<Sent> {
+    ack.headers.removeFirst('Via')
+    return this.#transport.sendRequest(ack, { branch: newBranch(this.#random), destination })
+  }
+
+  /** Ends every transaction; users learn of it by `onTransportError` and `onTerminated`. Idempotent. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    const error = new SipTransportError('shutdown', 'the transaction layer was closed')
+    for (const transaction of [...this.#clients.values()]) transaction.stop(error)
+    for (const transaction of [...this.#servers.values()]) transaction.stop(error)
+  }
+
+  #start(request: SipRequest, branch: string, destination: Destination): ClientTransaction {
+    const transaction = new ClientTransaction(request, branch, destination, this.#clientHost)
+    const key = clientKey(branch, request.method)
+    this.#clients.set(key, transaction)
+    try {
+      transaction.begin()
+    } catch (error) {
+      this.#clients.delete(key)
+      throw error
+    }
+    this.#stats.clientStarted++
+    return transaction
+  }
+
+  #receiveResponse(response: SipResponse, flow: Flow): void {
+    const transaction = this.#clients.get(clientKey(response.via.branch ?? '', response.cseq.method))
+    if (transaction !== undefined) {
+      transaction.receive(response, flow)
+      return
+    }
+    this.#stats.strayResponses++
+    this.onStrayResponse?.(response, flow)
+  }
+
+  #receiveRequest(request: SipRequest, flow: Flow): void {
+    if (this.#closed) return
+    if (request.method === 'ACK') {
+      this.#receiveAck(request, flow)
+      return
+    }
+    const key = serverKey(request, request.method)
+    const known = this.#servers.get(key)
+    if (known !== undefined && (!matchesByTags(request) || known.request.to.tag === request.to.tag)) {
+      known.repeat()
+      return
+    }
+    const bound = request.method === 'INVITE' ? this.#limits.server : 2 * this.#limits.server
+    if (this.#servers.size >= bound) {
+      this.#refuse(request, flow)
+      return
+    }
+    const mergeable =
+      request.method !== 'CANCEL' && request.to.tag === undefined ? mergeKey(request) : undefined
+    const twin = mergeable === undefined ? undefined : this.#initial.get(mergeable)
+    const transaction = new ServerTransaction(request, flow, twin !== undefined, this.#serverHost)
+    if (mergeable !== undefined && twin === undefined) this.#initial.set(mergeable, transaction)
+    this.#servers.set(key, transaction)
+    this.#stats.serverStarted++
+    transaction.begin()
+  }
+
+  #receiveAck(ack: SipRequest, flow: Flow): void {
+    const invite = this.#servers.get(serverKey(ack, 'INVITE'))
+    const tagged = invite?.response?.to.tag
+    if (invite !== undefined && (!matchesByTags(ack) || tagged === undefined || ack.to.tag === tagged)) {
+      invite.acknowledge(ack, flow)
+      return
+    }
+    this.#stats.strayAcks++
+    this.onAck?.(ack, flow)
+  }
+
+  #deliver(transaction: ServerTransaction): void {
+    try {
+      if (transaction.request.method === 'CANCEL') this.#receiveCancel(transaction)
+      else this.onRequest?.(transaction)
+    } catch (error) {
+      // A header the user of the layer asked for, and which could not be parsed.
+      if (!(error instanceof SipParseError) || transaction.response !== undefined) throw error
+      transaction.reply(error.statusCode, { reasonPhrase: error.reasonPhrase })
+    }
+  }
+
+  /** RFC 3261 §9.2: the CANCEL is answered here, in every state of the INVITE; the INVITE by its user. */
+  #receiveCancel(cancel: ServerTransaction): void {
+    const { request } = cancel
+    const invite = this.#servers.get(serverKey(request, 'INVITE'))
+    if (invite === undefined || (matchesByTags(request) && invite.request.to.tag !== request.to.tag)) {
+      if (this.onUnmatchedCancel === undefined) cancel.reply(481)
+      else this.onUnmatchedCancel(cancel)
+      return
+    }
+    cancel.reply(200, { toTag: invite.response?.to.tag ?? invite.toTag })
+    if (invite.state === 'proceeding') invite.onCancel?.(request)
+  }
+
+  #refuse(request: SipRequest, flow: Flow): void {
+    this.#stats.refusedServer++
+    const response = createResponse(request, 503, {
+      toTag: randomToken(this.#random),
+      headers: [['Retry-After', String(retryAfterSeconds)]],
+    })
+    try {
+      const sent = this.#transport.sendResponse(response, flow)
+      if ('then' in sent) sent.catch(() => {})
+    } catch (error) {
+      if (!(error instanceof SipTransportError)) throw error
+    }
+  }
+
+  #serverEnded(transaction: ServerTransaction): void {
+    const { request } = transaction
+    this.#servers.delete(serverKey(request, request.method))
+    if (request.to.tag === undefined) {
+      const key = mergeKey(request)
+      if (this.#initial.get(key) === transaction) this.#initial.delete(key)
+    }
+  }
+
+  #noteState(
+    side: 'client' | 'server',
+    { request, state }: ClientTransaction | ServerTransaction,
+    branch: string,
+    previous: string | undefined,
+  ): void {
+    if (!transactionChannel.hasSubscribers) return
+    const { method, callId } = request
+    const { endpoint } = this.#transport
+    transactionChannel.publish({
+      endpoint,
+      at: this.#clock.now(),
+      side,
+      method,
+      callId,
+      branch,
+      previous,
+      state,
+    })
+  }
+}
