@@ -48,6 +48,8 @@ export interface BindOptions {
   readonly host: string
   /** 0 lets the system choose. */
   readonly port: number
+  /** UDP: what the system should hold while the process is busy; it may grant less. Default 1 MiB. */
+  readonly receiveBufferBytes?: number
 }
 
 export interface Network {

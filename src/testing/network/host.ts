@@ -7,6 +7,7 @@ import type {
   StreamListener,
   UdpSocket,
 } from '../../runtime/runtime.ts'
+import { hostPort, transportError } from '../../runtime/transport-error.ts'
 import { canonicalAddress, familyOf, LOOPBACK, socketAddress, systemError, WILDCARD } from './addresses.ts'
 import type { DatagramFate, Fabric, Interface, Realm, Route } from './fabric.ts'
 import { Link } from './link.ts'
@@ -161,10 +162,9 @@ export class SimulatedHost implements Network {
     const address = await this.#numeric(host)
     const wildcard = address === WILDCARD[4] || address === WILDCARD[6]
     if (!wildcard && !this.#interfaces.has(address)) {
-      throw new SipError(
-        'SIP_TRANSPORT',
-        `cannot bind ${address}: this host has ${[...this.#interfaces.keys()].join(', ')}; bind one of these or 0.0.0.0`,
-        { cause: systemError('EADDRNOTAVAIL', 'bind', address, port) },
+      throw transportError(
+        `bind ${hostPort(address, port)}`,
+        systemError('EADDRNOTAVAIL', 'bind', address, port),
       )
     }
     return { address, wildcard }
@@ -173,11 +173,7 @@ export class SimulatedHost implements Network {
   #choosePort({ host, port }: BindOptions, isFree: (port: number) => boolean): number {
     if (port !== 0) {
       if (isFree(port)) return port
-      throw new SipError(
-        'SIP_TRANSPORT',
-        `cannot bind ${host}:${port}: the port is in use; choose another or close what holds it`,
-        { cause: systemError('EADDRINUSE', 'bind', host, port) },
-      )
+      throw transportError(`bind ${hostPort(host, port)}`, systemError('EADDRINUSE', 'bind', host, port))
     }
     const { first, count } = EPHEMERAL
     const start = this.#fabric.random.uint32() % count

@@ -1,5 +1,6 @@
-import { SipError } from '../../runtime/errors.ts'
+import type { SipError } from '../../runtime/errors.ts'
 import type { BindOptions, SocketAddress, StreamConnection, StreamListener } from '../../runtime/runtime.ts'
+import { hostPort, transportError } from '../../runtime/transport-error.ts'
 import { socketAddress, systemError } from './addresses.ts'
 import type { Fabric, Interface, Route } from './fabric.ts'
 import type { SimulatedHost } from './host.ts'
@@ -209,9 +210,6 @@ export function connect(
 
 /** The `SipError` of a TCP connection that could not be made. */
 export function unreachable(code: string, address: string, port: number): SipError {
-  const why =
-    code === 'ECONNREFUSED' ? 'nobody listens there' : 'no answer: the host is unknown, down or cut off'
-  return new SipError('SIP_TRANSPORT', `cannot connect to ${address}:${port} by TCP: ${why}`, {
-    cause: systemError(code, 'connect', address, port),
-  })
+  const cause = systemError(code, 'connect', address, port)
+  return transportError(`connect tcp ${hostPort(address, port)}`, cause)
 }

@@ -1,0 +1,84 @@
+import { isIP } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { OptionError } from './errors.ts'
+import { NodeClock } from './node/clock.ts'
+import { NodeRandom } from './node/random.ts'
+import { NodeResolver } from './node/resolver.ts'
+import { connectTcp, listenTcp } from './node/tcp.ts'
+import { bindUdp } from './node/udp.ts'
+import type {
+  BindOptions,
+  Network,
+  Resolver,
+  Runtime,
+  SocketAddress,
+  StreamConnection,
+  StreamListener,
+  UdpSocket,
+} from './runtime.ts'
+import { transportError } from './transport-error.ts'
+
+/** Enough for a burst of some hundred SIP messages while the process is busy; the system may grant less. */
+const RECEIVE_BUFFER_BYTES = 1024 * 1024
+
+/** The real time, sockets, names and randomness of this machine. */
+export function createNodeRuntime(): Runtime {
+  const resolver = new NodeResolver()
+  return { clock: new NodeClock(), network: new NodeNetwork(resolver), random: new NodeRandom(), resolver }
+}
+
+class NodeNetwork implements Network {
+  readonly #resolver: Resolver
+
+  constructor(resolver: Resolver) {
+    this.#resolver = resolver
+  }
+
+  async bindUdp(options: BindOptions): Promise<UdpSocket> {
+    const { address, family } = await this.#numeric('bind udp', options)
+    return bindUdp(address, family, options.port, options.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES)
+  }
+
+  async listenTcp(options: BindOptions): Promise<StreamListener> {
+    const { address } = await this.#numeric('listen tcp', options)
+    return listenTcp(address, options.port)
+  }
+
+  async connectTcp(options: BindOptions & { readonly signal?: AbortSignal }): Promise<StreamConnection> {
+    checkPort(options.port)
+    return connectTcp(options)
+  }
+
+  interfaces(): readonly SocketAddress[] {
+    const all = Object.values(networkInterfaces()).flatMap(list => list ?? [])
+    return all
+      .toSorted((a, b) => rank(a) - rank(b))
+      .map(({ address }) => ({ address, port: 0, family: address.includes(':') ? 6 : 4 }))
+  }
+
+  async #numeric(what: string, { host, port }: BindOptions): Promise<{ address: string; family: 4 | 6 }> {
+    checkPort(port)
+    const family = isIP(host)
+    if (family === 4 || family === 6) return { address: host, family }
+    const [first] = await this.#resolver.address(host)
+    if (first === undefined) {
+      throw transportError(
+        `${what} ${host}:${port}`,
+        Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }),
+      )
+    }
+    return first
+  }
+}
+
+/** What a peer can reach first. */
+function rank({ internal, address }: { internal: boolean; address: string }): number {
+  if (internal) return 2
+  return address.startsWith('fe80:') ? 1 : 0
+}
+
+function checkPort(port: number): void {
+  if (!(Number.isInteger(port) && port >= 0 && port < 65_536)) {
+    throw new OptionError('port', `${port} is not a port: give 0 … 65535, 0 for any`)
+  }
+}

@@ -1,0 +1,93 @@
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import type { SocketAddress, UdpSocket } from '../runtime.ts'
+import { hostPort, transportError } from '../transport-error.ts'
+
+/** What `node:dgram` calls to turn a host into an address: ours are numeric, and a look-up per datagram is dear. */
+type Lookup = NonNullable<Parameters<typeof createSocket>[0] & object>['lookup']
+
+const numeric = ((
+  host: string,
+  family: number,
+  done: (error: null, address: string, family: number) => void,
+) => {
+  done(null, host, family)
+}) as unknown as NonNullable<Lookup>
+
+/** Binds a socket to a numeric address. */
+export function bindUdp(
+  address: string,
+  family: 4 | 6,
+  port: number,
+  receiveBufferBytes: number,
+): Promise<UdpSocket> {
+  const socket = createSocket({
+    type: family === 6 ? 'udp6' : 'udp4',
+    ipv6Only: family === 6,
+    lookup: numeric,
+  })
+  return new Promise((resolve, reject) => {
+    const fail = (cause: Error): void => {
+      socket.close()
+      reject(transportError(`bind udp ${hostPort(address, port)}`, cause))
+    }
+    socket.once('error', fail)
+    // `exclusive`: a worker of node:cluster has its own socket or an error, never a share of somebody else's datagrams.
+    socket.bind({ address, port, exclusive: true }, () => {
+      socket.off('error', fail)
+      growReceiveBuffer(socket, receiveBufferBytes)
+      resolve(new NodeUdpSocket(socket, family))
+    })
+  })
+}
+
+/** Best effort: the system caps what it grants (`net.core.rmem_max` on Linux). */
+function growReceiveBuffer(socket: Socket, bytes: number): void {
+  try {
+    if (socket.getRecvBufferSize() < bytes) socket.setRecvBufferSize(bytes)
+  } catch {
+    // The buffer stays as the system made it.
+  }
+}
+
+class NodeUdpSocket implements UdpSocket {
+  readonly local: SocketAddress
+  onMessage: ((data: Uint8Array, remote: SocketAddress) => void) | undefined
+  onError: ((error: Error) => void) | undefined
+  readonly #socket: Socket
+  readonly #family: 4 | 6
+  #closed = false
+
+  constructor(socket: Socket, family: 4 | 6) {
+    const { address, port } = socket.address()
+    this.local = { address, port, family }
+    this.#socket = socket
+    this.#family = family
+    socket.on('message', (data, remote) => this.#receive(data, remote))
+    socket.on('error', error => this.#fail(error))
+  }
+
+  send(data: Uint8Array, port: number, address: string): void {
+    if (this.#closed) return
+    try {
+      this.#socket.send(data, port, address)
+    } catch (error) {
+      // A port or an address that cannot be; never synchronous, as with what the network answers.
+      setImmediate(() => this.#fail(error as Error))
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#socket.close()
+  }
+
+  #receive(data: Buffer, remote: RemoteInfo): void {
+    if (this.#closed) return
+    this.onMessage?.(data, { address: remote.address, port: remote.port, family: this.#family })
+  }
+
+  #fail(error: Error): void {
+    if (!this.#closed) this.onError?.(error)
+  }
+}
