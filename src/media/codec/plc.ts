@@ -25,7 +25,8 @@ export class LossConcealer {
   readonly #shortest: number
   readonly #longest: number
   readonly #window: number
-  readonly #stride: number
+  /** Samples in 1/8000 s: the step of the coarse pitch search, which looks at every second of those. */
+  readonly #step: number
   /** Samples missing so far in this gap; 0 when there is none. */
   #missing = 0
   #period = 0
@@ -44,7 +45,7 @@ export class LossConcealer {
     this.#shortest = samples(shortestPeriodMs)
     this.#longest = samples(longestPeriodMs)
     this.#window = samples(windowMs)
-    this.#stride = Math.max(1, Math.round(sampleRate / 4000))
+    this.#step = Math.max(1, Math.round(sampleRate / 8000))
     const length = this.#longest * 4
     this.#history = new Float64Array(length)
     this.#source = new Float64Array(length)
@@ -137,20 +138,20 @@ export class LossConcealer {
     return sample
   }
 
-  /** The lag at which the last 20 ms are most like what came before: coarsely every few samples, then exactly. */
+  /** The lag at which the last 20 ms are most like what came before: coarsely first, then to the sample. */
   #findPeriod(): number {
-    const stride = this.#stride
+    const step = this.#step
     let best = this.#longest
     let highest = 0
-    for (let lag = this.#shortest; lag <= this.#longest; lag += stride) {
-      const score = this.#likeness(lag, stride)
+    for (let lag = this.#shortest; lag <= this.#longest; lag += step) {
+      const score = this.#likeness(lag, 2 * step)
       if (score > highest) {
         highest = score
         best = lag
       }
     }
-    const from = Math.max(this.#shortest, best - stride + 1)
-    const to = Math.min(this.#longest, best + stride - 1)
+    const from = Math.max(this.#shortest, best - step)
+    const to = Math.min(this.#longest, best + step)
     highest = 0
     for (let lag = from; lag <= to; lag += 1) {
       const score = this.#likeness(lag, 1)
