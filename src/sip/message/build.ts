@@ -36,14 +36,20 @@ export function createRequest(init: RequestInit): SipRequest {
  * Record-Route goes into 101-299 where the answer may create a dialog. What the request lacks, the answer lacks, so
  * this is safe on the `partial` of a parse error.
  */
-export function createResponse(request: SipRequest, statusCode: number, init: ResponseInit = {}): SipResponse {
+export function createResponse(
+  request: SipRequest,
+  statusCode: number,
+  init: ResponseInit = {},
+): SipResponse {
   if (!Number.isInteger(statusCode) || statusCode < 100 || statusCode > 699) {
     throw new OptionError('statusCode', `${statusCode} is not from 100 to 699`)
   }
   const headers = new Headers()
-  const recordRoute = statusCode > 100 && statusCode < 300 && methods.get(request.method)?.createsDialog === true
+  const recordRoute =
+    statusCode > 100 && statusCode < 300 && methods.get(request.method)?.createsDialog === true
   for (const field of request.headers.fields) {
-    const copied = copiedNames.has(field.canonicalName) || (recordRoute && field.canonicalName === 'Record-Route')
+    const copied =
+      copiedNames.has(field.canonicalName) || (recordRoute && field.canonicalName === 'Record-Route')
     if (!copied) continue
     const tagged = field.canonicalName === 'To' && init.toTag !== undefined && statusCode > 100
     headers.appendField(tagged ? withTag(field, init.toTag as string) : field)
@@ -63,7 +69,9 @@ const copiedNames: ReadonlySet<string> = new Set(['Via', 'From', 'To', 'Call-ID'
 /** The tag goes behind what was received, so that a peer which compares To octet by octet finds its own text. */
 function withTag(field: HeaderField, tag: string): HeaderField {
   const created = HeaderField.create('To', `<sip:x>;tag=${tag}`)
-  const value = /;\s*tag\s*=/i.test(withoutQuoted(field.value)) ? undefined : `${field.value};${created.value.slice(8)}`
+  const value = /;\s*tag\s*=/i.test(withoutQuoted(field.value))
+    ? undefined
+    : `${field.value};${created.value.slice(8)}`
   return value === undefined ? field : HeaderField.trusted(field.name, value)
 }
 

@@ -70,6 +70,7 @@ export function list<T>(
       const elements = values.map(write)
       return options.lines === true || elements.length === 0 ? elements : [elements.join(', ')]
     },
-    join: values => (values.length === 1 ? (values[0] as readonly T[]) : values.flat(1) as T[]),
+    join: values =>
+      values.length === 1 ? (values[0] as readonly T[]) : values.flat<readonly (readonly T[])[]>(1),
   }
 }

@@ -49,6 +49,23 @@ export class SipParseError extends SipError {
     this.partial = details.partial
     this.fatal = details.fatal ?? false
   }
+
+  /** The same fault with more said about it. */
+  with(details: ParseErrorDetails): SipParseError {
+    const { offset, header, statusCode, partial, fatal } = this
+    // The default phrase names the header: a header that is named later makes a new one.
+    const reasonPhrase = details.header === undefined ? this.reasonPhrase : undefined
+    return new SipParseError(this.detail, {
+      offset,
+      header,
+      statusCode,
+      reasonPhrase,
+      partial,
+      fatal,
+      cause: this,
+      ...details,
+    })
+  }
 }
 
 /** A value to be sent would break the message apart (CR, LF, NUL) or is not in the grammar; `field` names it. */

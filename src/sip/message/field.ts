@@ -1,6 +1,7 @@
 import { hasLineBreak, isToken } from './chars.ts'
 import type { HeaderDefinition } from './definition.ts'
 import { SipParseError, SipSerialiseError } from './errors.ts'
+import { NameAddr } from './name-addr.ts'
 import { canonicalName, idOf } from './names.ts'
 
 /** The octets of one received header section, turned into text once, when the first value is asked for. */
@@ -122,19 +123,31 @@ export class HeaderField {
     try {
       this.remember(definition, definition.parse(this.value))
     } catch (error) {
-      if (!(error instanceof SipParseError)) throw error
-      throw new SipParseError(error.detail, {
-        offset: this.valueStart + (this.folded ? 0 : error.offset),
-        header: definition.name,
-        statusCode: error.statusCode,
-        cause: error,
-      })
+      throw this.#locate(error, definition.name)
     }
     return this.#parsed as T
   }
 
+  checkUris(definition: HeaderDefinition<NameAddr | readonly NameAddr[] | '*'>): void {
+    const value = this.parse(definition)
+    if (value === '*') return
+    try {
+      if (value instanceof NameAddr) value.checkUri()
+      else for (const address of value) address.checkUri()
+    } catch (error) {
+      throw this.#locate(error, definition.name)
+    }
+  }
+
+  /** Turns an offset in the value into one in the message (the start of the value, if it was folded). */
+  #locate(error: unknown, header: string): unknown {
+    if (!(error instanceof SipParseError)) return error
+    const offset = this.valueStart + (this.folded ? 0 : error.offset)
+    return error.with({ offset, header })
+  }
+
   remember<T>(definition: HeaderDefinition<T>, value: T): void {
-    this.#definition = definition as HeaderDefinition<unknown>
+    this.#definition = definition
     this.#parsed = value
   }
 

@@ -1,5 +1,6 @@
 import type { HeaderDefinition } from './definition.ts'
 import { HeaderField } from './field.ts'
+import type { NameAddr } from './name-addr.ts'
 import { idOf } from './names.ts'
 
 /**
@@ -110,15 +111,30 @@ export class Headers {
     return undefined
   }
 
+  /** How many lines have that header. */
+  count(definition: { readonly id: number }): number {
+    let count = 0
+    for (const field of this.#fields) if (field.id === definition.id) count++
+    return count
+  }
+
+  /**
+   * Takes the URIs of an address header apart, so that reading them later cannot throw.
+   * @throws SipParseError with the header and the offset
+   */
+  checkUris(definition: HeaderDefinition<NameAddr | readonly NameAddr[] | '*'>): void {
+    for (const field of this.#fields) if (field.id === definition.id) field.checkUris(definition)
+  }
+
   #readList<T>(definition: HeaderDefinition<T>): T | undefined {
-    const known = this.#lists?.get(definition as HeaderDefinition<unknown>)
+    const known = this.#lists?.get(definition)
     if (known !== undefined) return known as T
     const values: T[] = []
     for (const field of this.#fields) if (field.id === definition.id) values.push(field.parse(definition))
     if (values.length === 0) return undefined
     const value = values.length === 1 ? (values[0] as T) : definition.join(values)
     this.#lists ??= new Map()
-    this.#lists.set(definition as HeaderDefinition<unknown>, value)
+    this.#lists.set(definition, value)
     return value
   }
 

@@ -31,7 +31,7 @@ export class NameAddr {
   }
 
   /** @throws SipParseError */
-  static parse(text: string): NameAddr {
+  static parse(this: void, text: string): NameAddr {
     const scanner = new Scanner(text)
     const value = scanNameAddr(scanner)
     scanner.finish()
@@ -48,8 +48,13 @@ export class NameAddr {
       return (this.#uri = parseUri(this.uriText))
     } catch (error) {
       if (!(error instanceof SipParseError)) throw error
-      throw new SipParseError(error.detail, { offset: error.offset + this.#uriOffset, cause: error })
+      throw error.with({ offset: error.offset + this.#uriOffset })
     }
+  }
+
+  /** @throws SipParseError as reading `uri` would */
+  checkUri(): void {
+    this.#uri = this.uri
   }
 
   get tag(): string | undefined {

@@ -1,5 +1,4 @@
-import { isToken, skip, TOKEN, URI_PARAM, VALUE } from './chars.ts'
-import { SipParseError } from './errors.ts'
+import { skip, TOKEN, URI_PARAM, VALUE } from './chars.ts'
 import { escape, unescape } from './escapes.ts'
 import { quote, unquote } from './scanner.ts'
 import type { Scanner } from './scanner.ts'
@@ -13,7 +12,8 @@ interface ParamStyle {
 }
 
 const headerStyle: ParamStyle = {
-  encode: value => (value !== '' && skip(value, 0, value.length, VALUE) === value.length ? value : quote(value)),
+  encode: value =>
+    value !== '' && skip(value, 0, value.length, VALUE) === value.length ? value : quote(value),
   decode: unquote,
 }
 
@@ -97,17 +97,14 @@ export class Params {
     const raw: ParamValue = value === true ? true : this.#style.encode(value)
     const at = this.#find(name)
     const flat: readonly ParamValue[] =
-      at < 0
-        ? [...this.#flat, name, raw]
-        : this.#flat.map((item, index) => (index === at + 1 ? raw : item))
+      at < 0 ? [...this.#flat, name, raw] : this.#flat.map((item, index) => (index === at + 1 ? raw : item))
     return new Params(flat, this.#style)
   }
 
   withAll(init: ParamsInit): Params {
-    let params: Params = this
-    const pairs = Symbol.iterator in init ? (init as Iterable<readonly [string, ParamValue]>) : Object.entries(init)
-    for (const [name, value] of pairs) params = params.with(name, value)
-    return params
+    const pairs =
+      Symbol.iterator in init ? (init as Iterable<readonly [string, ParamValue]>) : Object.entries(init)
+    return Array.from(pairs).reduce<Params>((params, [name, value]) => params.with(name, value), this)
   }
 
   /** A copy with no parameter of that name. */
@@ -178,9 +175,4 @@ export function scanParam(scanner: Scanner, flat: ParamValue[]): void {
   scanner.space()
   if (scanner.peek() === 34) flat.push(scanner.rawQuoted())
   else flat.push(scanner.run(VALUE, 'a parameter value'))
-}
-
-/** Refuses what cannot be written as a parameter name. */
-export function checkParamName(name: string): void {
-  if (!isToken(name)) throw new SipParseError(`"${name}" is not a parameter name`)
 }

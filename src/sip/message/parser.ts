@@ -24,7 +24,7 @@ export interface ParseOptions {
 const nameClass = new Uint8Array(256)
 for (let code = 0; code < 128; code++) if (isToken(String.fromCharCode(code))) nameClass[code] = 1
 
-interface Fault {
+export interface Fault {
   detail: string
   details: ParseErrorDetails
 }
@@ -37,7 +37,9 @@ interface Fault {
  */
 export function parseMessage(bytes: Uint8Array, options: ParseOptions = {}): SipMessage {
   const limits = limitsFrom(options.limits)
-  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const buffer = Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (buffer.length > limits.messageBytes) {
     throw new SipParseError(`the message has more than ${limits.messageBytes} octets`, {
       offset: limits.messageBytes,
@@ -48,6 +50,18 @@ export function parseMessage(bytes: Uint8Array, options: ParseOptions = {}): Sip
   return new Reading(buffer, limits, options.framing === 'stream').message()
 }
 
+export interface Head {
+  contentLength: number
+  /** Why the end of the message cannot be told: Content-Length is missing or is no length. */
+  fault: Fault | undefined
+  partial: SipRequest | undefined
+}
+
+/** What start line and header section say about the framing, for a stream. */
+export function readHead(bytes: Buffer, limits: MessageLimits): Head {
+  return new Reading(bytes, limits, true).head()
+}
+
 /** One message being read. Faults of single lines are kept until all lines are read, so that an answer is possible. */
 class Reading {
   readonly #bytes: Buffer
@@ -56,6 +70,8 @@ class Reading {
   readonly #fields: HeaderField[] = []
   #fault: Fault | undefined
   #contentLength = -1
+  #lengthFault: Fault | undefined
+  #bodyStart = 0
 
   constructor(bytes: Buffer, limits: MessageLimits, stream: boolean) {
     this.#bytes = bytes
@@ -64,28 +80,45 @@ class Reading {
   }
 
   message(): SipMessage {
+    const message = this.#startAndHeaders()
+    if (this.#fault === undefined) message.body = this.#body(this.#bodyStart)
+    if (this.#fault === undefined) return message
+    const { detail, details } = this.#fault
+    throw new SipParseError(detail, { ...details, partial: answerable(message) })
+  }
+
+  head(): Head {
+    const message = this.#startAndHeaders()
+    const missing = this.#contentLength < 0 ? (this.#fault ?? missingLength(this.#bodyStart)) : undefined
+    const fault = this.#lengthFault ?? missing
+    return {
+      contentLength: this.#contentLength,
+      fault,
+      partial: fault === undefined ? undefined : answerable(message),
+    }
+  }
+
+  #startAndHeaders(): SipMessage {
     const bytes = this.#bytes
     let at = 0
     // RFC 3261 §7.5: empty lines before the start line are ignored.
     while (bytes[at] === 13 || bytes[at] === 10) at++
-    const startLine = at
     const newline = bytes.indexOf(10, at)
     const lineEnd = newline < 0 ? bytes.length : newline
-    const startEnd = lineEnd > at && bytes[lineEnd - 1] === 13 ? lineEnd - 1 : lineEnd
-    if (newline < 0) throw new SipParseError('the start line has no end', { offset: at })
-    if (startEnd - at > this.#limits.lineBytes) {
-      throw new SipParseError('the start line is too long', { offset: at, statusCode: 414 })
+    const end = lineEnd > at && bytes[lineEnd - 1] === 13 ? lineEnd - 1 : lineEnd
+    if (newline < 0) this.#fail('the start line has no end', { offset: at })
+    if (end - at > this.#limits.lineBytes) {
+      this.#fail('the start line is too long', {
+        offset: at,
+        statusCode: 414,
+        reasonPhrase: 'Request-URI Too Long',
+      })
     }
-    const bodyStart = this.#headers(newline + 1, bytes[newline - 1] === 13)
-    const text = bytes.toString('latin1', startLine, startEnd)
+    this.#bodyStart = this.#headers(lineEnd + 1, bytes[lineEnd - 1] === 13)
+    const text = bytes.toString('latin1', at, end)
     const headers = new Headers(this.#fields)
     const isResponse = text.startsWith('SIP/') || /^sip\//i.test(text)
-    const message = isResponse ? this.#response(text, startLine, headers) : this.#request(text, startLine, headers)
-    if (this.#fault === undefined) message.body = this.#body(bodyStart)
-    if (this.#fault === undefined) return message
-    const { detail, details } = this.#fault
-    const partial = message.kind === 'request' ? answerable(message) : undefined
-    throw new SipParseError(detail, { ...details, partial })
+    return isResponse ? this.#response(text, at, headers) : this.#request(text, at, headers)
   }
 
   #fail(detail: string, details: ParseErrorDetails): void {
@@ -98,7 +131,8 @@ class Reading {
     const method = first < 0 ? text : text.slice(0, first)
     const uri = first < 0 ? '' : text.slice(first + 1, second < 0 ? text.length : second)
     const version = second < 0 ? '' : text.slice(second + 1)
-    if (version !== 'SIP/2.0' || uri === '' || !isToken(method)) this.#requestLineFault(method, uri, version, offset)
+    if (version !== 'SIP/2.0' || uri === '' || !isToken(method))
+      this.#requestLineFault(method, uri, version, offset)
     return new SipRequest(method, fromOctets(uri), headers)
   }
 
@@ -126,7 +160,8 @@ class Reading {
     const statusCode = Number(match?.[2] ?? 0)
     if (match === null) this.#fail('not a status line', { offset })
     else if (match[1] !== '2.0') this.#fail(`version ${match[1] as string}`, { offset, statusCode: 505 })
-    else if (statusCode < 100 || statusCode > 699) this.#fail(`status code ${statusCode}`, { offset: offset + 8 })
+    else if (statusCode < 100 || statusCode > 699)
+      this.#fail(`status code ${statusCode}`, { offset: offset + 8 })
     return new SipResponse(statusCode, fromOctets(match?.[3] ?? ''), headers)
   }
 
@@ -237,10 +272,15 @@ class Reading {
       const digit = (this.#bytes[at] as number) - 48
       value = digit >= 0 && digit <= 9 && value < 1e9 ? value * 10 + digit : Number.NaN
     }
-    if (Number.isNaN(value) || field.valueEnd === field.valueStart) this.#fail('not a length', details)
+    if (Number.isNaN(value) || field.valueEnd === field.valueStart) this.#failLength('not a length', details)
     else if (this.#contentLength >= 0 && this.#contentLength !== value) {
-      this.#fail('two different lengths', details)
+      this.#failLength('two different lengths', details)
     } else this.#contentLength = value
+  }
+
+  #failLength(detail: string, details: ParseErrorDetails): void {
+    this.#lengthFault ??= { detail, details }
+    this.#fail(detail, details)
   }
 
   #body(from: number): Uint8Array {
@@ -248,7 +288,8 @@ class Reading {
     const length = this.#contentLength
     if (length < 0) {
       if (this.#stream) {
-        this.#fail('required on a stream', { offset: from, header: 'Content-Length', fatal: true })
+        const { detail, details } = missingLength(from)
+        this.#fail(detail, details)
       }
       return this.#bytes.subarray(from)
     }
@@ -259,6 +300,10 @@ class Reading {
   }
 }
 
+function missingLength(offset: number): Fault {
+  return { detail: 'required on a stream', details: { offset, header: 'Content-Length', fatal: true } }
+}
+
 function isBlank(code: number | undefined): boolean {
   return code === 32 || code === 9 || code === 13 || code === 10
 }
@@ -267,8 +312,8 @@ function isBlank(code: number | undefined): boolean {
  * The request, if an answer to it can be routed. A top Via that cannot be read to its end is kept as far as it goes,
  * so that `partial.via` does not throw.
  */
-export function answerable(request: SipRequest): SipRequest | undefined {
-  if (request.method === 'ACK') return undefined
+export function answerable(request: SipMessage): SipRequest | undefined {
+  if (request.kind === 'response' || request.method === 'ACK') return undefined
   const [top] = request.headers.fieldsOf('Via')
   if (top === undefined) return undefined
   try {

@@ -23,7 +23,7 @@ export class TelUri {
   }
 
   /** @throws SipParseError for what is no tel URI */
-  static parse(text: string): TelUri {
+  static parse(this: void, text: string): TelUri {
     const semicolon = text.indexOf(';')
     const end = semicolon < 0 ? text.length : semicolon
     return new TelUri(text.slice(4, end), scanTelParams(text, end), text)

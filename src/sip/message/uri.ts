@@ -103,7 +103,9 @@ export class SipUri {
     if (this.rawHeaders === '') return []
     return this.rawHeaders.split('&').map(pair => {
       const equals = pair.indexOf('=')
-      return equals < 0 ? [unescape(pair), ''] : [unescape(pair.slice(0, equals)), unescape(pair.slice(equals + 1))]
+      return equals < 0
+        ? [unescape(pair), '']
+        : [unescape(pair.slice(0, equals)), unescape(pair.slice(equals + 1))]
     })
   }
 
@@ -273,8 +275,12 @@ function parseSip(scheme: 'sip' | 'sips', text: string, from: number): SipUri {
     rawHeaders = text.slice(at + 1)
     at = checkHeaders(text, at + 1)
   }
-  if (at < text.length) throw new SipParseError('a character that a SIP URI may not have here', { offset: at })
-  return new SipUri({ scheme, host, port }, { rawUser, rawPassword, params: Params.rawUri(flat), rawHeaders, text })
+  if (at < text.length)
+    throw new SipParseError('a character that a SIP URI may not have here', { offset: at })
+  return new SipUri(
+    { scheme, host, port },
+    { rawUser, rawPassword, params: Params.rawUri(flat), rawHeaders, text },
+  )
 }
 
 /**

@@ -32,7 +32,7 @@ export class Via {
   }
 
   /** @throws SipParseError */
-  static parse(text: string): Via {
+  static parse(this: void, text: string): Via {
     const scanner = new Scanner(text)
     const via = scanVia(scanner)
     scanner.finish()
@@ -40,7 +40,7 @@ export class Via {
   }
 
   /** What can be read of a broken Via: enough to send an answer, if protocol and sent-by are whole. */
-  static recover(text: string): Via | undefined {
+  static recover(this: void, text: string): Via | undefined {
     try {
       return scanVia(new Scanner(text), true)
     } catch (error) {

@@ -1,6 +1,7 @@
 import { list, single } from '../definition.ts'
 import type { HeaderDefinition } from '../definition.ts'
-import { Params, scanParams } from '../params.ts'
+import { scanParams } from '../params.ts'
+import type { Params } from '../params.ts'
 import type { Scanner } from '../scanner.ts'
 import { parseToken, readToken, text, whole, withParams, writeParameterised } from './parts.ts'
 import type { Parameterised } from './parts.ts'
@@ -61,7 +62,10 @@ export const ContentDisposition: HeaderDefinition<Parameterised> = single(
 )
 export const ContentEncoding: Tokens = list('Content-Encoding', parseToken, String, { nonEmpty: true })
 export const ContentLanguage: Tokens = list('Content-Language', parseToken, String, { nonEmpty: true })
-export const ContentTransferEncoding: HeaderDefinition<string> = single('Content-Transfer-Encoding', parseToken)
+export const ContentTransferEncoding: HeaderDefinition<string> = single(
+  'Content-Transfer-Encoding',
+  parseToken,
+)
 export const ContentId: HeaderDefinition<string> = single(
   'Content-ID',
   value => (value.startsWith('<') && value.endsWith('>') ? value.slice(1, -1) : value),

@@ -24,7 +24,8 @@ function parseCSeq(text: string): CSeqValue {
 
 function parseCallId(text: string): string {
   // RFC 3261 asks for word [ "@" word ]; nothing depends on where the at signs are.
-  if (text === '' || skip(text, 0, text.length, WORD) !== text.length) throw new SipParseError('not a Call-ID')
+  if (text === '' || skip(text, 0, text.length, WORD) !== text.length)
+    throw new SipParseError('not a Call-ID')
   return text
 }
 
@@ -32,7 +33,9 @@ export function writeNumber(value: number): string {
   return String(value)
 }
 
-export const Via: HeaderDefinition<readonly ViaValue[]> = list('Via', ViaValue.parse, String, { nonEmpty: true })
+export const Via: HeaderDefinition<readonly ViaValue[]> = list('Via', ViaValue.parse, String, {
+  nonEmpty: true,
+})
 export const From: HeaderDefinition<NameAddr> = single('From', NameAddr.parse)
 export const To: HeaderDefinition<NameAddr> = single('To', NameAddr.parse)
 export const CallId: HeaderDefinition<string> = single('Call-ID', parseCallId)
@@ -60,14 +63,22 @@ export const Contact: HeaderDefinition<readonly NameAddr[] | '*'> = {
   parse: text => (text === '*' ? '*' : contactList.parse(text)),
   write: value => (value === '*' ? ['*'] : contactList.write(value)),
   join: values => {
-    if (values.includes('*')) throw new SipParseError('"*" stands beside other contacts', { header: 'Contact' })
+    if (values.includes('*'))
+      throw new SipParseError('"*" stands beside other contacts', { header: 'Contact' })
     return values.flat(1) as NameAddr[]
   },
 }
-export const Route: HeaderDefinition<readonly NameAddr[]> = list('Route', NameAddr.parse, String, { nonEmpty: true })
-export const RecordRoute: HeaderDefinition<readonly NameAddr[]> = list('Record-Route', NameAddr.parse, String, {
+export const Route: HeaderDefinition<readonly NameAddr[]> = list('Route', NameAddr.parse, String, {
   nonEmpty: true,
 })
+export const RecordRoute: HeaderDefinition<readonly NameAddr[]> = list(
+  'Record-Route',
+  NameAddr.parse,
+  String,
+  {
+    nonEmpty: true,
+  },
+)
 
 /** Method names, as Allow and CSeq have them. */
 export function parseToken(text: string): string {

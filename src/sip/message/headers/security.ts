@@ -52,7 +52,8 @@ function nextChallenge(text: string, from: number): number {
     const code = text.charCodeAt(at)
     if (quoted && code === 92) at++
     else if (code === 34) quoted = !quoted
-    else if (code === 44 && !quoted && /^,[ \t]*[^\s=,"]+[ \t]+[^\s=,"]/.test(text.slice(at, at + 128))) return at
+    else if (code === 44 && !quoted && /^,[ \t]*[^\s=,"]+[ \t]+[^\s=,"]/.test(text.slice(at, at + 128)))
+      return at
   }
   return text.length
 }
@@ -80,7 +81,8 @@ function writeParam(name: string, value: ParamValue, quotedQop: boolean): string
 
 function writer(quotedQop: boolean): (value: AuthValue) => string {
   return ({ scheme, params, token68 }) => {
-    const rest = token68 ?? Array.from(params, ([name, value]) => writeParam(name, value, quotedQop)).join(', ')
+    const rest =
+      token68 ?? Array.from(params, ([name, value]) => writeParam(name, value, quotedQop)).join(', ')
     return rest === '' ? scheme : `${scheme} ${rest}`
   }
 }

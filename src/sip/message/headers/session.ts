@@ -1,7 +1,8 @@
 import { list, single } from '../definition.ts'
 import type { HeaderDefinition } from '../definition.ts'
 import { SipParseError } from '../errors.ts'
-import { Params, scanParams } from '../params.ts'
+import { scanParams } from '../params.ts'
+import type { Params } from '../params.ts'
 import { quote } from '../scanner.ts'
 import type { CSeqValue } from './core.ts'
 import { writeNumber } from './core.ts'
@@ -28,7 +29,11 @@ function seconds(name: string): Seconds {
 }
 
 function secondsWithParams(name: string): SecondsWithParams {
-  return single(name, withParams(scanner => scanner.integer('a number of seconds')), writeParameterised)
+  return single(
+    name,
+    withParams(scanner => scanner.integer('a number of seconds')),
+    writeParameterised,
+  )
 }
 
 /** Refers to a dialog: Replaces, Join, Target-Dialog. */
@@ -46,7 +51,9 @@ function dialogReference(name: string, ours: [to: string, from: string]): Header
     name,
     whole(scanner => {
       const semicolon = scanner.text.indexOf(';', scanner.at)
-      const callId = parseWord(semicolon < 0 ? scanner.text : scanner.text.slice(scanner.at, semicolon).trim())
+      const callId = parseWord(
+        semicolon < 0 ? scanner.text : scanner.text.slice(scanner.at, semicolon).trim(),
+      )
       scanner.at = semicolon < 0 ? scanner.end : semicolon
       const params = scanParams(scanner)
       const toTag = params.value(ours[0])
@@ -106,10 +113,15 @@ export const SessionExpires: HeaderDefinition<SessionExpiresValue> = single(
     const value = scanner.integer('a number of seconds')
     const params = scanParams(scanner)
     const refresher = params.value('refresher')?.toLowerCase()
-    return { seconds: value, refresher: refresher === 'uac' || refresher === 'uas' ? refresher : undefined, params }
+    return {
+      seconds: value,
+      refresher: refresher === 'uac' || refresher === 'uas' ? refresher : undefined,
+      params,
+    }
   }),
   value => {
-    const params = value.refresher === undefined ? value.params : value.params.with('refresher', value.refresher)
+    const params =
+      value.refresher === undefined ? value.params : value.params.with('refresher', value.refresher)
     return `${value.seconds}${params.toString()}`
   },
 )
@@ -133,7 +145,11 @@ export const RetryAfter: HeaderDefinition<RetryAfterValue> = single(
 )
 
 export const Event: WithParams = single('Event', withParams(readToken), writeParameterised)
-export const SubscriptionState: WithParams = single('Subscription-State', withParams(readToken), writeParameterised)
+export const SubscriptionState: WithParams = single(
+  'Subscription-State',
+  withParams(readToken),
+  writeParameterised,
+)
 export const ReferSub: WithParams = single('Refer-Sub', withParams(readToken), writeParameterised)
 /** The protocol (`SIP`, `Q.850`) with `cause` and `text` as parameters (RFC 3326). */
 export const Reason: HeaderDefinition<readonly Parameterised[]> = list(
@@ -177,7 +193,11 @@ export const GeolocationRouting: WithParams = single(
   withParams(readToken),
   writeParameterised,
 )
-export const GeolocationError: WithParams = single('Geolocation-Error', withParams(readToken), writeParameterised)
+export const GeolocationError: WithParams = single(
+  'Geolocation-Error',
+  withParams(readToken),
+  writeParameterised,
+)
 
 export interface WarningValue {
   code: number
@@ -220,14 +240,15 @@ function parseDate(value: string): Date {
   const match = /^([A-Z][a-z]{2}), +(\d{2}) ([A-Z][a-z]{2}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT$/i.exec(value)
   const month = months.findIndex(name => name.toLowerCase() === match?.[3]?.toLowerCase())
   if (match === null || month < 0) throw new SipParseError('not an RFC 1123 date in GMT')
-  const [, , day, , year, hour, minute, second] = match.map(Number)
-  return new Date(
-    Date.UTC(year as number, month, day as number, hour as number, minute as number, second as number),
-  )
+  const part = (index: number): number => Number(match[index])
+  return new Date(Date.UTC(part(4), month, part(2), part(5), part(6), part(7)))
+}
+
+function two(part: number): string {
+  return String(part).padStart(2, '0')
 }
 
 function writeDate(value: Date): string {
-  const two = (part: number): string => String(part).padStart(2, '0')
   const day = `${days[value.getUTCDay()] as string}, ${two(value.getUTCDate())}`
   const time = [value.getUTCHours(), value.getUTCMinutes(), value.getUTCSeconds()].map(two).join(':')
   return `${day} ${months[value.getUTCMonth()] as string} ${value.getUTCFullYear()} ${time} GMT`
