@@ -5,7 +5,7 @@ import type { AudioFrame } from './audio-source.ts'
 import { playInto } from './play.ts'
 import { PlayoutLedger } from './playout.ts'
 import type { MarkReached, Playout } from './playout.ts'
-import { checkRate } from './rates.ts'
+import { checkConvertible, checkRate } from './rates.ts'
 import { ResampledSink } from './resampled-sink.ts'
 import { SampleQueue } from './sample-queue.ts'
 import { writableOf } from './web-streams.ts'
@@ -134,7 +134,7 @@ export class LiveAudioSink implements AudioSink {
   }
 
   at(sampleRate: number): AudioSink {
-    return sampleRate === this.sampleRate ? this : new ResampledSink(this, checkRate(sampleRate))
+    return sampleRate === this.sampleRate ? this : new ResampledSink(this, checkConvertible(sampleRate))
   }
 
   toWeb(): WritableStream<Int16Array> {

@@ -1,7 +1,7 @@
 import type { ReadableStream } from 'node:stream/web'
 import { OptionError, SipError } from '../../runtime/errors.ts'
 import { ResampledSource } from './resampled-source.ts'
-import { checkRate } from './rates.ts'
+import { checkConvertible, checkRate } from './rates.ts'
 import { readableOf } from './web-streams.ts'
 
 /** 16-bit mono PCM in the byte order of the machine. */
@@ -131,7 +131,7 @@ export class LiveAudioSource implements AudioSource {
   }
 
   at(sampleRate: number): AudioSource {
-    return sampleRate === this.sampleRate ? this : new ResampledSource(this, checkRate(sampleRate))
+    return sampleRate === this.sampleRate ? this : new ResampledSource(this, checkConvertible(sampleRate))
   }
 
   tee(): [AudioSource, AudioSource] {

@@ -9,7 +9,10 @@ import { writableOf } from './web-streams.ts'
 export class ResampledSink implements AudioSink {
   readonly sampleRate: number
   readonly #sink: LiveAudioSink
-  #resampler: Resampler
+  readonly #resampler: Resampler
+  #buffer: Int16Array = EMPTY
+  /** Samples still to leave out: what the filter's delay puts before the first sound. */
+  #lead = 0
   #forget: (() => void) | undefined
 
   constructor(sink: LiveAudioSink, sampleRate: number) {
@@ -29,10 +32,15 @@ export class ResampledSink implements AudioSink {
   write(samples: Int16Array): Promise<void> {
     if (!(samples instanceof Int16Array)) return this.#sink.write(samples)
     // The tail of what was cleared must not be heard before the next sentence.
-    this.#forget ??= this.#sink.onClear(() => {
-      this.#reset()
-    })
-    return this.#sink.write(this.#resampler.process(samples))
+    if (this.#forget === undefined) {
+      this.#forget = this.#sink.onClear(() => {
+        this.#reset()
+      })
+      this.#lead = Math.round((this.#resampler.delayMs * this.#sink.sampleRate) / 1000)
+    }
+    const room = this.#resampler.maxOutput(samples.length)
+    if (this.#buffer.length < room) this.#buffer = new Int16Array(room)
+    return this.#sink.write(this.#afterLead(this.#resampler.process(samples, this.#buffer)))
   }
 
   flush(): Promise<Playout> {
@@ -63,8 +71,16 @@ export class ResampledSink implements AudioSink {
   /** What the filter still holds belongs to the audio before the flush. */
   #drain(): void {
     if (this.#forget === undefined) return
-    void this.#sink.write(this.#resampler.flush())
+    if (this.#buffer.length < this.#resampler.maxFlush)
+      this.#buffer = new Int16Array(this.#resampler.maxFlush)
+    void this.#sink.write(this.#afterLead(this.#resampler.flush(this.#buffer)))
     this.#reset()
+  }
+
+  #afterLead(length: number): Int16Array {
+    const lead = Math.min(this.#lead, length)
+    this.#lead -= lead
+    return this.#buffer.subarray(lead, length)
   }
 
   #reset(): void {
@@ -73,3 +89,5 @@ export class ResampledSink implements AudioSink {
     this.#resampler.reset()
   }
 }
+
+const EMPTY = new Int16Array(0)

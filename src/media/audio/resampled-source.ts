@@ -20,10 +20,18 @@ export class ResampledSource implements AudioSource {
   [Symbol.asyncIterator](): AsyncIterator<AudioFrame, undefined> {
     const inner = this.#source[Symbol.asyncIterator]()
     const resampler = new Resampler(this.#source.sampleRate, this.sampleRate)
-    const frame = { samples: EMPTY, timestampMs: 0, concealed: false }
+    let buffer: Int16Array = EMPTY
+    const frame = { samples: EMPTY as Int16Array, timestampMs: 0, concealed: false }
     const convert = (result: IteratorResult<AudioFrame>): IteratorResult<AudioFrame, undefined> => {
       if (result.done === true) return { done: true, value: undefined }
-      frame.samples = resampler.process(result.value.samples)
+      const { samples } = result.value
+      const room = resampler.maxOutput(samples.length)
+      if (buffer.length < room) {
+        buffer = new Int16Array(room)
+        frame.samples = buffer
+      }
+      const length = resampler.process(samples, buffer)
+      if (frame.samples.length !== length) frame.samples = buffer.subarray(0, length)
       frame.timestampMs = result.value.timestampMs
       frame.concealed = result.value.concealed
       return { done: false, value: frame }

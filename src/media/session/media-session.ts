@@ -1,16 +1,51 @@
 import { SipError } from '../../runtime/errors.ts'
+import type { UdpSocket } from '../../runtime/runtime.ts'
 import type { AudioSink } from '../audio/audio-sink.ts'
+import { LiveAudioSink } from '../audio/audio-sink.ts'
 import type { AudioSource } from '../audio/audio-source.ts'
+import { LiveAudioSource } from '../audio/audio-source.ts'
+import { CallRecording } from '../audio/recording.ts'
 import type { Recording, RecordingOptions, RecordingSink } from '../audio/recording.ts'
+import type { AudioCodec } from '../codec/codec.ts'
+import { PCMA, PCMU } from '../codec/g711.ts'
+import { SymmetricLatch } from '../rtp/latch.ts'
+import { MediaTimeout } from '../rtp/media-timeout.ts'
+import type { PacedHandle } from '../rtp/pacer.ts'
+import type { MediaPort } from '../rtp/port-pool.ts'
+import type { ReceivedDigit } from '../rtp/telephone-event-receiver.ts'
+import type { Direction } from '../sdp/description.ts'
 import type { MediaAddress, NegotiatedAudio, NegotiatedCodec } from '../sdp/negotiated.ts'
-import type { DtmfDigit, SendDtmfOptions, MediaChange, MediaSessionOptions, MediaStats } from './types.ts'
+import { SdpNegotiator } from '../sdp/negotiator.ts'
+import { writeSdp } from '../sdp/write.ts'
+import { mediaDtmfChannel, mediaEventChannel } from './diagnostics.ts'
+import { DigitQueue } from './digit-queue.ts'
+import { DigitSender } from './digit-sender.ts'
+import { familyOf, reachable, resolveRemote } from './addresses.ts'
+import type { PayloadDecoder } from './payload-decoder.ts'
+import { MediaReceiver } from './receiver.ts'
+import { MediaSender } from './sender.ts'
+import { changeBetween, mediaStats } from './summaries.ts'
+import type {
+  DtmfDigit,
+  MediaChange,
+  MediaEvent,
+  MediaSessionOptions,
+  MediaStats,
+  SendDtmfOptions,
+} from './types.ts'
+
+/** Every turn handles so much audio, whatever the length of packets. */
+const FRAME_MS = 20
 
 /**
  * The audio of one call: socket, codecs, jitter buffer, source and sink, renegotiated as often as the parties like.
  * Source, sink, SSRC and the RTP clock stay the same through every renegotiation.
+ *
+ * From the first agreement on, `input` gives one frame every 20 ms for as long as we are to receive, silence when the
+ * network brings nothing; `output` is sent while we are to send. On hold both stand still: nothing written is lost.
  */
 export class MediaSession {
-  /** Set to hear that nothing has come for `timeoutMs` although it should; called once, and again after media came back and went. */
+  /** Set to hear that nothing came for `timeoutMs` although it should; called once until media comes back. */
   onTimeout: ((silentMs: number) => void) | undefined
   /** The peer's first valid packet. */
   onFirstPacket: ((remote: MediaAddress) => void) | undefined
@@ -19,107 +54,446 @@ export class MediaSession {
   /** Each digit as it ends, besides the iterables of `dtmf()`. */
   onDtmf: ((digit: DtmfDigit) => void) | undefined
 
+  readonly #options: MediaSessionOptions
+  readonly #codecs: readonly AudioCodec[]
+  readonly #port: MediaPort
+  readonly #negotiator: SdpNegotiator
+  readonly #local: MediaAddress
+  readonly #openedAt: number
+  readonly #digitsIn = new DigitQueue()
+  readonly #digitsOut: DigitSender
+  readonly #recordings: Set<CallRecording> = new Set()
+  #source: LiveAudioSource | undefined
+  #sink: LiveAudioSink | undefined
+  #receiver: MediaReceiver | undefined
+  #sender: MediaSender | undefined
+  #latch: SymmetricLatch | undefined
+  #timeout: MediaTimeout | undefined
+  #audio: NegotiatedAudio | undefined
+  #paced: PacedHandle | undefined
+  #frame: Int16Array = new Int16Array(0)
+  #receives = false
+  #sends = false
+  #expectMedia = true
+  #lastPacketAt = 0
+  #timedOut = false
+  #latchedTo: object | undefined
+  #skippedTicks = 0
+  #dtmfReceived = 0
+  #closed = false
+  #closing: Promise<void> | undefined
+
+  private constructor(options: MediaSessionOptions, port: MediaPort) {
+    const { clock, random } = options.runtime
+    this.#options = options
+    this.#port = port
+    this.#codecs = options.codecs ?? DEFAULT_CODECS
+    this.#openedAt = clock.now()
+    const address = options.advertise ?? reachable(port.rtp.local, options.runtime.network)
+    this.#local = { address, family: familyOf(address), port: port.port }
+    this.#negotiator = new SdpNegotiator({
+      random,
+      capabilities: {
+        codecs: this.#codecs.map(codec => ({
+          name: codec.name,
+          clockRate: codec.clockRate,
+          ...(codec.channels > 1 && { channels: codec.channels }),
+          ...(codec.payloadType !== undefined && { payloadType: codec.payloadType }),
+        })),
+        ...this.#local,
+        ...(options.ptime !== undefined && { ptime: options.ptime }),
+      },
+    })
+    this.#digitsOut = new DigitSender({
+      frameMs: FRAME_MS,
+      onDigit: (digit, durationMs) => this.#publishDigit('out', digit, durationMs),
+    })
+    port.rtp.onMessage = (data, remote) => this.#datagram(data, remote.address, remote.port)
+    // An ICMP refusal, for instance: the peer may not be listening yet.
+    port.rtp.onError = () => undefined
+    this.#publish({ kind: 'open' })
+  }
+
   /** Takes a port and is ready to describe itself. Rejects with `SIP_LIMIT` when no port is free. */
-  static open(_options: MediaSessionOptions): Promise<MediaSession> {
-    return Promise.reject(notYet())
+  static async open(options: MediaSessionOptions): Promise<MediaSession> {
+    return new MediaSession(options, await options.ports.acquire())
   }
 
-  /** What the other party says; before the first answer nothing comes. */
+  /** What the other party says. Its rate is that of the first codec agreed on, or of the first offered if read before. */
   get input(): AudioSource {
-    throw notYet()
+    return this.#liveSource()
   }
 
-  /** What we say; writing before the first answer queues. */
+  /** What we say; what is written before the first agreement waits. Same rate as `input`. */
   get output(): AudioSink {
-    throw notYet()
+    return this.#liveSink()
   }
 
-  /** The codec we send with. @throws {SipError} `SIP_STATE` before the first offer/answer */
+  /** The codec we send with. @throws {SipError} `SIP_STATE` before the first agreement */
   get codec(): NegotiatedCodec {
-    throw notYet()
+    if (this.#audio === undefined) {
+      throw new SipError('SIP_STATE', 'no codec is agreed on yet; await answer() or endpoint.call() first')
+    }
+    return this.#audio.codec
   }
 
-  /** What was agreed last; `undefined` before the first offer/answer. */
+  /** What was agreed last; `undefined` before the first agreement. */
   get negotiated(): NegotiatedAudio | undefined {
-    throw notYet()
+    return this.#audio
   }
 
   /** Where our RTP is received, as the peer is told. */
   get local(): MediaAddress {
-    throw notYet()
+    return this.#local
   }
 
   /** We put the peer on hold. */
   get localHold(): boolean {
-    throw notYet()
+    return this.#audio?.localHold ?? false
   }
 
   get remoteHold(): boolean {
-    throw notYet()
+    return this.#audio?.remoteHold ?? false
   }
 
   get closed(): boolean {
-    throw notYet()
+    return this.#closed
+  }
+
+  /** Default true. Set to false while silence is no fault, as in early media; `timeoutMs` then counts from when it is true again. */
+  get expectMedia(): boolean {
+    return this.#expectMedia
+  }
+
+  set expectMedia(expected: boolean) {
+    this.#expectMedia = expected
+    this.#watch()
   }
 
   /**
    * An offer with what we wish now; call `acceptAnswer` or `rollback` next. `hold` puts the peer on hold or takes it
-   * off once the answer came; without it hold stays as it is.
+   * off once the answer came; without it hold stays as it is. @throws {SipError} `SIP_STATE` while another is unanswered
    */
-  createOffer(_options: { readonly hold?: boolean } = {}): string {
-    throw notYet()
+  createOffer(options: { readonly hold?: boolean } = {}): string {
+    const { hold } = options
+    const held: Direction = this.remoteHold ? 'inactive' : 'sendonly'
+    return writeSdp(this.#negotiator.offer(hold === undefined ? {} : { direction: hold ? held : 'sendrecv' }))
   }
 
   /** Answers an offer and applies it. @throws {SdpError} with the status to refuse it with; nothing has changed then */
-  answerOffer(_offer: string | Uint8Array): string {
-    throw notYet()
-  }
-
-  /** Applies the answer to `createOffer`. @throws {SdpError} nothing has changed then */
-  acceptAnswer(_answer: string | Uint8Array): NegotiatedAudio {
-    throw notYet()
-  }
-
-  /** Forgets an offer that was refused; what was agreed before stays in force. */
-  rollback(): void {
-    throw notYet()
-  }
-
-  /** Digits in order. Every call gives an independent queue of 64 digits from now on; the oldest are dropped. Ends with the call. */
-  dtmf(_options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<DtmfDigit> {
-    throw notYet()
+  answerOffer(offer: string | Uint8Array): string {
+    const { answer, audio } = this.#negotiator.answer(offer)
+    this.#apply(audio)
+    return writeSdp(answer)
   }
 
   /**
-   * Sends digits as RFC 4733 events, one after the other; `w` or `,` pauses 500 ms. Audio waits while a digit is sent.
-   * Rejects with an `OptionError` for a bad digit, `SIP_STATE` when the peer takes no events, the reason of `signal`;
-   * resolves when the call ends first.
+   * Applies the answer to `createOffer`; once more when another answer to the same offer comes, as from a fork.
+   * @throws {SdpError} nothing has changed then
    */
-  sendDtmf(_digits: string, _options?: SendDtmfOptions): Promise<void> {
-    return Promise.reject(notYet())
+  acceptAnswer(answer: string | Uint8Array): NegotiatedAudio {
+    const audio = this.#negotiator.accept(answer)
+    this.#apply(audio)
+    return audio
   }
 
+  /** Takes back the last offer or answer, whose request failed; what was agreed before is in force again. Idempotent. */
+  rollback(): void {
+    this.#negotiator.rollback()
+    const { audio } = this.#negotiator
+    if (audio !== undefined && audio !== this.#audio) this.#apply(audio)
+  }
+
+  /**
+   * Digits in order, each once. While nobody reads they are kept (64, the oldest are dropped) and go to the next
+   * reader; `fresh` forgets those. Several readers each get every digit. Ends with the call, and when `signal` aborts.
+   */
+  dtmf(
+    options: { readonly signal?: AbortSignal; readonly fresh?: boolean } = {},
+  ): AsyncIterableIterator<DtmfDigit> {
+    return this.#digitsIn.read(options)
+  }
+
+  /**
+   * Sends digits as RFC 4733 events, one after the other; `w` or `,` pauses 500 ms, `!` is a flash. Audio waits
+   * while a digit is sent. Settles after the gap behind the last digit, or when the call ends. Rejects with an
+   * `OptionError` for a bad digit, `SIP_STATE` when the peer takes no events, the reason of `signal`.
+   */
+  sendDtmf(digits: string, options: SendDtmfOptions = {}): Promise<void> {
+    return this.#digitsOut.send(digits, options)
+  }
+
+  /** Counters since the session was opened; still there after `close`. */
   stats(): MediaStats {
-    throw notYet()
+    return mediaStats({
+      receiver: this.#receiver,
+      sender: this.#sender,
+      latch: this.#latch,
+      source: this.#source,
+      sink: this.#sink,
+      dtmfReceived: this.#dtmfReceived,
+      dtmfSent: this.#digitsOut.sent,
+      dtmfDropped: this.#digitsIn.dropped,
+      skippedTicks: this.#skippedTicks,
+    })
   }
 
   /** Records both directions, side by side in time, to a WAV file or a sink. Rejects when the file cannot be made. */
-  record(_target: string | RecordingSink, _options?: RecordingOptions): Promise<Recording> {
-    return Promise.reject(notYet())
+  async record(target: string | RecordingSink, options: RecordingOptions = {}): Promise<Recording> {
+    if (this.closed) throw new SipError('SIP_STATE', 'the call is over; there is nothing left to record')
+    const recording = await CallRecording.open(target, {
+      ...options,
+      sampleRate: this.#liveSource().sampleRate,
+      onStop: stopped => {
+        if (this.#recordings.delete(stopped)) this.#publish({ kind: 'recording-stop', ...fileOf(stopped) })
+      },
+    })
+    this.#recordings.add(recording)
+    this.#publish({ kind: 'recording-start', ...fileOf(recording) })
+    if (this.closed) await recording.stop()
+    return recording
   }
 
-  /** Ends source and sink, stops recordings, gives the port back. Idempotent. */
+  /** Ends source and sink, finishes recordings, gives the port back; settles when the recordings are written. Idempotent. */
   close(): Promise<void> {
-    return Promise.reject(notYet())
+    this.#closing ??= this.#close()
+    return this.#closing
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+
+  /** The pacer's call. */
+  #tick(dueAt: number, skipped: number): void {
+    this.#skippedTicks += skipped
+    const now = this.#options.runtime.clock.now()
+    const heard = this.#hear(now, dueAt)
+    const sent = this.#say(skipped)
+    for (const recording of this.#recordings) recording.turn(dueAt, heard, sent)
+    // After a stall what came meanwhile is still in the socket: the next turn knows better.
+    if (skipped === 0) this.#checkTimeout(now)
+  }
+
+  #hear(now: number, dueAt: number): Int16Array | undefined {
+    const receiver = this.#receiver
+    if (receiver === undefined) return undefined
+    receiver.expireDigits(now)
+    if (!this.#receives) return undefined
+    const frame = this.#frame
+    const concealed = receiver.frame(now, frame)
+    this.#source?.push(frame, dueAt - this.#openedAt, concealed)
+    return frame
+  }
+
+  #say(skipped: number): Int16Array | undefined {
+    const sender = this.#sender
+    if (sender === undefined || this.#sink === undefined) return undefined
+    if (!this.#sends || this.#latch === undefined) {
+      sender.rest(skipped + 1)
+      return undefined
+    }
+    return sender.turn(this.#sink, this.#latch.remote, skipped)
+  }
+
+  #datagram(bytes: Uint8Array, address: string, port: number): void {
+    const receiver = this.#receiver
+    const latch = this.#latch
+    if (receiver === undefined || latch === undefined) return
+    const now = this.#options.runtime.clock.now()
+    if (!receiver.datagram(bytes, address, port, latch, now)) return
+    this.#lastPacketAt = now
+    this.#timedOut = false
+    this.#timeout?.packet(now)
+    if (latch.remote !== this.#latchedTo) {
+      this.#latchedTo = latch.remote
+      const signalled = this.#audio?.remote
+      if (address !== signalled?.address || port !== signalled.port) {
+        this.#publish({ kind: 'latched', remote: { address, family: familyOf(address), port } })
+      }
+    }
+  }
+
+  #packetCame(first: boolean, decoder: PayloadDecoder | undefined): void {
+    const { address, port } = this.#latch?.remote ?? this.#local
+    const remote = { address, family: familyOf(address), port }
+    if (first) {
+      this.#publish({ kind: 'first-packet', remote, ...(decoder && { codec: decoder.codec.name }) })
+      this.onFirstPacket?.(remote)
+    } else if (decoder !== undefined) this.#publish({ kind: 'codec', codec: decoder.codec.name })
+  }
+
+  #digitCame(received: ReceivedDigit): void {
+    this.#dtmfReceived += 1
+    const now = this.#options.runtime.clock.now()
+    const { digit, durationMs } = received
+    const timestampMs = Math.max(0, now - this.#openedAt - durationMs)
+    const event: DtmfDigit = { digit, via: 'rtp', durationMs, timestampMs }
+    this.#publishDigit('in', digit, durationMs)
+    this.#digitsIn.push(event)
+    this.onDtmf?.(event)
+  }
+
+  #apply(audio: NegotiatedAudio): void {
+    if (this.closed) return
+    const before = this.#audio
+    this.#audio = audio
+    this.#liveSource()
+    this.#liveSink()
+    this.#receiver ??= this.#newReceiver()
+    this.#sender ??= this.#newSender(this.#port.rtp)
+    this.#receiver.configure(audio)
+    this.#sender.configure(audio)
+    this.#digitsOut.configure(audio.telephoneEvent)
+    this.#receives = audio.direction === 'sendrecv' || audio.direction === 'recvonly'
+    this.#sends = audio.direction === 'sendrecv' || audio.direction === 'sendonly'
+    this.#aim(audio)
+    this.#watch()
+    this.#paced ??= this.#options.pacer.add(
+      { tick: (dueAt, skipped) => this.#tick(dueAt, skipped) },
+      FRAME_MS,
+    )
+    const change = changeBetween(before, audio)
+    this.#publish({
+      kind: 'negotiated',
+      codec: audio.codec.name,
+      direction: audio.direction,
+      ...(audio.remote && { remote: audio.remote }),
+    })
+    this.onChange?.(change)
+  }
+
+  /** Points at the peer's address; a name is looked up first, and until then nothing is sent. */
+  #aim(audio: NegotiatedAudio): void {
+    if (audio.remote === undefined) {
+      this.#sends = false
+      return
+    }
+    const numeric = resolveRemote(audio.remote, this.#options.runtime.resolver)
+    if (!(numeric instanceof Promise)) {
+      this.#follow(numeric)
+      return
+    }
+    const sends = this.#sends
+    this.#sends = false
+    const found = (address: MediaAddress | undefined): void => {
+      if (this.#audio !== audio || address === undefined) return
+      this.#follow(address)
+      this.#sends = sends
+    }
+    numeric.then(found, () => undefined)
+  }
+
+  #follow(expected: MediaAddress): void {
+    if (this.#latch === undefined) {
+      const mode = this.#options.symmetric === false ? 'strict' : 'latch'
+      this.#latch = new SymmetricLatch({ expected, mode })
+    } else this.#latch.reset(expected)
+  }
+
+  /** Silence counts as a fault only while we are to receive and nobody is on hold. */
+  #watch(): void {
+    const audio = this.#audio
+    if (audio === undefined) return
+    const { timeoutMs = 30_000, runtime } = this.#options
+    const now = runtime.clock.now()
+    if (this.#timeout === undefined) {
+      this.#timeout = new MediaTimeout(now, { initialMs: timeoutMs, runningMs: timeoutMs })
+      this.#lastPacketAt = now
+    }
+    if (audio.held || !this.#receives || !this.#expectMedia) this.#timeout.pause()
+    else {
+      if (this.#timeout.paused) this.#lastPacketAt = now
+      this.#timeout.resume(now)
+    }
+  }
+
+  #checkTimeout(now: number): void {
+    if (this.#timedOut || this.#timeout?.check(now) !== true) return
+    this.#timedOut = true
+    this.#publish({ kind: 'timeout' })
+    this.onTimeout?.(now - this.#lastPacketAt)
+  }
+
+  #liveSource(): LiveAudioSource {
+    this.#source ??= new LiveAudioSource({
+      sampleRate: this.#sampleRate(),
+      ...(this.#options.inputFrames !== undefined && { capacityFrames: this.#options.inputFrames }),
+    })
+    return this.#source
+  }
+
+  #liveSink(): LiveAudioSink {
+    this.#sink ??= new LiveAudioSink({
+      sampleRate: this.#sampleRate(),
+      clock: this.#options.runtime.clock,
+      ...(this.#options.highWaterMs !== undefined && { highWaterMs: this.#options.highWaterMs }),
+    })
+    return this.#sink
+  }
+
+  #sampleRate(): number {
+    const agreed = this.#audio?.codec
+    const codec = this.#codecs.find(
+      codec =>
+        codec.name.toLowerCase() === agreed?.name.toLowerCase() && codec.clockRate === agreed.clockRate,
+    )
+    return this.#source?.sampleRate ?? this.#sink?.sampleRate ?? (codec ?? this.#codecs[0] ?? PCMU).sampleRate
+  }
+
+  #newReceiver(): MediaReceiver {
+    const sampleRate = this.#sampleRate()
+    this.#frame = new Int16Array((sampleRate * FRAME_MS) / 1000)
+    return new MediaReceiver({
+      codecs: this.#codecs,
+      sampleRate,
+      frameMs: FRAME_MS,
+      onDigit: digit => this.#digitCame(digit),
+      onPacket: (first, decoder) => this.#packetCame(first, decoder),
+    })
+  }
+
+  #newSender(socket: UdpSocket): MediaSender {
+    return new MediaSender({
+      socket,
+      random: this.#options.runtime.random,
+      codecs: this.#codecs,
+      sampleRate: this.#sampleRate(),
+      frameMs: FRAME_MS,
+      idle: this.#options.idle ?? 'silence',
+      digits: this.#digitsOut,
+    })
+  }
+
+  async #close(): Promise<void> {
+    this.#closed = true
+    this.#paced?.remove()
+    this.#port.rtp.onMessage = undefined
+    this.#port.release()
+    this.#receiver?.flushDigits()
+    this.#digitsIn.end()
+    this.#digitsOut.end()
+    this.#liveSource().end()
+    this.#liveSink().end()
+    const recordings = [...this.#recordings]
+    this.#publish({ kind: 'close' })
+    await Promise.all(recordings.map(recording => recording.stop()))
+  }
+
+  #publish(event: Omit<MediaEvent, 'call' | 'at'>): void {
+    if (!mediaEventChannel.hasSubscribers) return
+    mediaEventChannel.publish({ call: this.#options.call, at: this.#options.runtime.clock.now(), ...event })
+  }
+
+  #publishDigit(direction: 'in' | 'out', digit: string, durationMs: number): void {
+    if (!mediaDtmfChannel.hasSubscribers) return
+    const at = this.#options.runtime.clock.now()
+    mediaDtmfChannel.publish({ call: this.#options.call, at, direction, digit, durationMs })
+  }
 }
 
-export type { DtmfDigit, MediaChange, MediaSessionOptions, MediaStats, SendDtmfOptions } from './types.ts'
-
-function notYet(): SipError {
-  return new SipError('SIP_STATE', 'the media session is not built yet')
+function fileOf(recording: CallRecording): { readonly file?: string } {
+  return recording.file === undefined ? {} : { file: recording.file }
 }
+
+const DEFAULT_CODECS: readonly AudioCodec[] = [PCMU, PCMA]

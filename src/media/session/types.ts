@@ -1,4 +1,4 @@
-import type { Clock, Network, Random } from '../../runtime/runtime.ts'
+import type { Clock, Network, Random, Resolver } from '../../runtime/runtime.ts'
 import type { AudioCodec } from '../codec/codec.ts'
 import type { Pacer } from '../rtp/pacer.ts'
 import type { PortPool } from '../rtp/port-pool.ts'
@@ -7,7 +7,13 @@ import type { MediaAddress, NegotiatedAudio } from '../sdp/negotiated.ts'
 
 /** What `MediaSession.open` needs. One session is one audio stream of one call. */
 export interface MediaSessionOptions {
-  readonly runtime: { readonly clock: Clock; readonly network: Network; readonly random: Random }
+  readonly runtime: {
+    readonly clock: Clock
+    readonly network: Network
+    readonly random: Random
+    /** For peers whose SDP names a host instead of an address. */
+    readonly resolver?: Resolver
+  }
   /** Shared by all calls of an endpoint: the RTP ports, and the one timer that paces every call. */
   readonly ports: PortPool
   readonly pacer: Pacer
@@ -33,7 +39,7 @@ export interface MediaSessionOptions {
 
 /** A key the other party pressed, each once however its packets were lost or repeated. */
 export interface DtmfDigit {
-  /** `0`-`9`, `*`, `#`, `A`-`D`; `flash` for a hook flash. */
+  /** `0`-`9`, `*`, `#`, `A`-`D`; `!` for a hook flash. */
   readonly digit: string
   readonly via: 'rtp'
   readonly durationMs: number
@@ -42,13 +48,13 @@ export interface DtmfDigit {
 }
 
 export interface SendDtmfOptions {
-  /** Length of each digit; default 100 ms, at least 40. */
+  /** Length of each digit; default 160 ms. */
   readonly durationMs?: number
-  /** Pause after each digit; default 60 ms, at least 40. */
+  /** Pause after each digit; default 80 ms. */
   readonly gapMs?: number
-  /** Level in -dBm0, 0 (loud) to 63; default 10. */
-  readonly volume?: number
-  /** Aborting ends the digit being sent and forgets the rest; the promise rejects with the reason. */
+  /** Level in dBm0, -63 to 0; default -10. */
+  readonly volumeDbm0?: number
+  /** Aborting forgets the digits not begun yet; the promise rejects with the reason. */
   readonly signal?: AbortSignal
 }
 
@@ -70,8 +76,13 @@ export interface MediaStats {
   readonly jitterMs: number
   /** What the jitter buffer adds to the delay now. */
   readonly bufferMs: number
-  /** Thrown away: not RTP, of a payload type nobody agreed on, or from a stranger. */
-  readonly discarded: { readonly malformed: number; readonly payloadType: number; readonly stray: number }
+  /** Thrown away: not RTP, of a payload type nobody agreed on, from a stranger, far off the sequence. */
+  readonly discarded: {
+    readonly malformed: number
+    readonly payloadType: number
+    readonly stray: number
+    readonly sequence: number
+  }
   readonly dtmfReceived: number
   readonly dtmfSent: number
   /** Digits nobody fetched in time. */
@@ -106,7 +117,6 @@ export interface MediaEvent {
     | 'first-packet'
     | 'latched'
     | 'codec'
-    | 'source-changed'
     | 'timeout'
     | 'recording-start'
     | 'recording-stop'

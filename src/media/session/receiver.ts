@@ -1,0 +1,237 @@
+import { SampleQueue } from '../audio/sample-queue.ts'
+import type { AudioCodec } from '../codec/codec.ts'
+import { LossConcealer } from '../codec/plc.ts'
+import { classifyPacket } from '../rtp/demux.ts'
+import { JitterBuffer } from '../rtp/jitter-buffer.ts'
+import type { JitterBufferSnapshot } from '../rtp/jitter-buffer.ts'
+import type { SymmetricLatch } from '../rtp/latch.ts'
+import { RtpView, parseRtpInto } from '../rtp/packet.ts'
+import { ReceptionStatistics } from '../rtp/statistics.ts'
+import type { ReceptionSnapshot } from '../rtp/statistics.ts'
+import type { ReceivedDigit } from '../rtp/telephone-event-receiver.ts'
+import { TelephoneEventReceiver } from '../rtp/telephone-event-receiver.ts'
+import type { NegotiatedAudio } from '../sdp/negotiated.ts'
+import { addCounters } from './counters.ts'
+import { payloadDecoders } from './payload-decoder.ts'
+import type { PayloadDecoder } from './payload-decoder.ts'
+
+export interface ReceiverOptions {
+  readonly codecs: readonly AudioCodec[]
+  /** Samples per second of the frames to make. */
+  readonly sampleRate: number
+  readonly frameMs: number
+  /** A digit ended. */
+  readonly onDigit: (digit: ReceivedDigit) => void
+  /** A packet of the call came: `first` of all, or with another codec than the one before. */
+  readonly onPacket: (first: boolean, decoder: PayloadDecoder | undefined) => void
+}
+
+/** What a call's RTP becomes on its way in: datagrams go in, frames of PCM and digits come out. */
+export class MediaReceiver {
+  readonly #options: ReceiverOptions
+  readonly #view = new RtpView()
+  readonly #concealer: LossConcealer
+  /** Decoded, but beyond the frame asked for: packets need not be as long as frames. */
+  readonly #rest: SampleQueue
+  #decoders: Map<number, PayloadDecoder> = new Map()
+  #eventRates: ReadonlyMap<number, number> = new Map()
+  readonly #events: Map<number, TelephoneEventReceiver> = new Map()
+  #clockRate = 0
+  #jitter: JitterBuffer | undefined
+  #statistics: ReceptionStatistics | undefined
+  #before: { reception: ReceptionSnapshot; jitter: JitterBufferSnapshot } | undefined
+  #payloadType = -1
+  #heard = false
+  #quiet = false
+  #malformed = 0
+  #wrongPayloadType = 0
+  #concealedSamples = 0
+
+  constructor(options: ReceiverOptions) {
+    this.#options = options
+    this.#concealer = new LossConcealer(options.sampleRate)
+    this.#rest = new SampleQueue(options.sampleRate)
+  }
+
+  get malformed(): number {
+    return this.#malformed
+  }
+
+  get wrongPayloadType(): number {
+    return this.#wrongPayloadType
+  }
+
+  get concealedMs(): number {
+    return (this.#concealedSamples * 1000) / this.#options.sampleRate
+  }
+
+  /** Takes up what was agreed; sound and digits under way go on. */
+  configure(audio: NegotiatedAudio): void {
+    const { codecs, sampleRate } = this.#options
+    this.#decoders = payloadDecoders(audio, codecs, sampleRate, this.#decoders)
+    this.#eventRates = audio.receiveTelephoneEvents
+    this.#useClock(audio.codec.clockRate)
+  }
+
+  /** A datagram. Allocates nothing for audio but what the jitter buffer keeps. */
+  datagram(bytes: Uint8Array, address: string, port: number, latch: SymmetricLatch, now: number): boolean {
+    const view = this.#view
+    if (!parseRtpInto(view, bytes)) {
+      this.#malformed += 1
+      return false
+    }
+    const { payloadType } = view
+    const decoder = this.#decoders.get(payloadType)
+    const eventRate = decoder === undefined ? this.#eventRates.get(payloadType) : undefined
+    if (decoder === undefined && eventRate === undefined) {
+      if (classifyPacket(bytes) === 'rtp') this.#wrongPayloadType += 1
+      return false
+    }
+    if (!latch.accept(address, port, view.ssrc, now)) return false
+    if (!this.#heard || (decoder !== undefined && payloadType !== this.#payloadType)) {
+      if (decoder !== undefined) {
+        this.#payloadType = payloadType
+        this.#useClock(decoder.codec.clockRate)
+      }
+      this.#options.onPacket(!this.#heard, decoder)
+      this.#heard = true
+    }
+    this.#take(view, eventRate, now)
+    return true
+  }
+
+  /** Fills `out` with the next frame; true when part of it was made up. */
+  frame(now: number, out: Int16Array): boolean {
+    let filled = this.#rest.length > 0 ? this.#rest.shift(out) : 0
+    let concealed = false
+    while (filled < out.length) {
+      const result = this.#jitter?.pull(now, this.#quiet)
+      if (result === undefined || result.kind === 'silence' || result.kind === 'comfort-noise') {
+        filled = this.#silence(out, filled)
+      } else if (result.kind === 'conceal') {
+        concealed = true
+        filled = this.#conceal(out, filled, result.duration)
+      } else {
+        filled = this.#decode(out, filled, result.payload, result.payloadType)
+      }
+    }
+    this.#quiet = isQuiet(out)
+    return concealed
+  }
+
+  /** Digits whose end was lost are given up for ended. */
+  expireDigits(now: number): void {
+    for (const events of this.#events.values()) {
+      const { nextAt } = events
+      if (nextAt !== undefined && now >= nextAt) this.#digits(events.expire(now))
+    }
+  }
+
+  /** Delivers a digit still open: the call is over. */
+  flushDigits(): void {
+    for (const events of this.#events.values()) this.#digits(events.flush())
+  }
+
+  reception(): ReceptionSnapshot | undefined {
+    const now = this.#statistics?.snapshot()
+    return now === undefined ? undefined : addCounters(now, this.#before?.reception, RECEPTION_COUNTERS)
+  }
+
+  jitter(): JitterBufferSnapshot | undefined {
+    const now = this.#jitter?.snapshot()
+    return now === undefined ? undefined : addCounters(now, this.#before?.jitter, JITTER_COUNTERS)
+  }
+
+  #take(view: RtpView, eventRate: number | undefined, now: number): void {
+    const { sequence, timestamp, ssrc } = view
+    const timed = eventRate === undefined
+    const verdict = this.#statistics?.receive(sequence, timestamp, ssrc, view.payloadLength, now, timed)
+    if (verdict !== 'accepted') return
+    if (eventRate === undefined) {
+      this.#jitter?.push(sequence, timestamp, view.payload, view.payloadType, view.marker, ssrc, now)
+      return
+    }
+    this.#jitter?.pushOther(sequence, ssrc)
+    const events = this.#eventsAt(eventRate)
+    this.#digits(events.receive(view.payload, timestamp, sequence, view.marker, ssrc, now))
+  }
+
+  #eventsAt(clockRate: number): TelephoneEventReceiver {
+    let events = this.#events.get(clockRate)
+    if (events === undefined) {
+      events = new TelephoneEventReceiver({ clockRate })
+      this.#events.set(clockRate, events)
+    }
+    return events
+  }
+
+  #digits(digits: readonly ReceivedDigit[]): void {
+    for (const digit of digits) this.#options.onDigit(digit)
+  }
+
+  #silence(out: Int16Array, from: number): number {
+    out.fill(0, from)
+    this.#concealer.reset()
+    return out.length
+  }
+
+  #conceal(out: Int16Array, from: number, duration: number): number {
+    const wanted = Math.max(1, Math.round((duration * this.#options.sampleRate) / this.#clockRate))
+    const to = Math.min(out.length, from + wanted)
+    this.#concealer.conceal(from === 0 && to === out.length ? out : out.subarray(from, to))
+    this.#concealedSamples += to - from
+    return to
+  }
+
+  #decode(out: Int16Array, from: number, payload: Uint8Array, payloadType: number): number {
+    const pcm = this.#decoders.get(payloadType)?.decode(payload)
+    // Agreed away since it was queued.
+    if (pcm === undefined || pcm.length === 0) return this.#silence(out, from)
+    this.#concealer.receive(pcm)
+    const room = out.length - from
+    if (pcm.length <= room) {
+      out.set(pcm, from)
+      return from + pcm.length
+    }
+    out.set(pcm.subarray(0, room), from)
+    this.#rest.push(pcm.subarray(room))
+    return out.length
+  }
+
+  /** Jitter buffer and statistics count in timestamp units: another clock means new ones. */
+  #useClock(clockRate: number): void {
+    if (clockRate === this.#clockRate) return
+    const reception = this.reception()
+    const jitter = this.jitter()
+    if (reception !== undefined && jitter !== undefined) this.#before = { reception, jitter }
+    this.#clockRate = clockRate
+    this.#statistics = new ReceptionStatistics({ clockRate })
+    this.#jitter = new JitterBuffer({
+      clockRate,
+      frameMs: this.#options.frameMs,
+      durationOf: (payload, payloadType) => this.#decoders.get(payloadType)?.durationOf(payload) ?? 0,
+    })
+  }
+}
+
+/** Leaving a frame out or putting one in is not heard below this (-50 dBFS at the most). */
+const QUIET = 100
+
+function isQuiet(frame: Int16Array): boolean {
+  for (let i = 0; i < frame.length; i += 4) {
+    const sample = frame[i] as number
+    if (sample > QUIET || sample < -QUIET) return false
+  }
+  return true
+}
+
+const RECEPTION_COUNTERS = [
+  'packets',
+  'octets',
+  'expected',
+  'lost',
+  'duplicates',
+  'reordered',
+  'ignored',
+] as const
+const JITTER_COUNTERS = ['received', 'played', 'lost', 'late', 'duplicates', 'ignored', 'overflowed'] as const

@@ -1,0 +1,164 @@
+import type { Random, UdpSocket } from '../../runtime/runtime.ts'
+import type { LiveAudioSink } from '../audio/audio-sink.ts'
+import { SampleQueue } from '../audio/sample-queue.ts'
+import type { AudioCodec, Encoder } from '../codec/codec.ts'
+import { findCodec } from '../codec/codec.ts'
+import { Resampler } from '../codec/resampler.ts'
+import type { MediaAddress } from '../rtp/latch.ts'
+import { RtpSender } from '../rtp/rtp-sender.ts'
+import type { NegotiatedAudio, NegotiatedCodec } from '../sdp/negotiated.ts'
+import type { DigitSender } from './digit-sender.ts'
+
+export interface SenderOptions {
+  readonly socket: UdpSocket
+  readonly random: Random
+  readonly codecs: readonly AudioCodec[]
+  /** Samples per second of the sink. */
+  readonly sampleRate: number
+  readonly frameMs: number
+  readonly idle: 'silence' | 'off'
+  readonly digits: DigitSender
+}
+
+/** What a call says becomes on its way out: frames of the sink and digits go in, RTP comes out. */
+export class MediaSender {
+  readonly #options: SenderOptions
+  readonly #rtp: RtpSender
+  readonly #frame: Int16Array
+  /** PCM of the codec's rate that waits for a packet to be full; empty while packets are as long as frames. */
+  readonly #waiting: SampleQueue
+  #codec: NegotiatedCodec | undefined
+  #encoder: Encoder | undefined
+  #resampler: Resampler | undefined
+  #converted: Int16Array = new Int16Array(0)
+  #packet: Int16Array = new Int16Array(0)
+  #payload: Uint8Array = new Uint8Array(0)
+  /** RTP timestamp units of a frame and of a packet. */
+  #frameUnits = 0
+  #packetUnits = 0
+  #channels = 1
+
+  constructor(options: SenderOptions) {
+    this.#options = options
+    this.#rtp = new RtpSender({ random: options.random, payloadType: 0 })
+    this.#frame = new Int16Array((options.sampleRate * options.frameMs) / 1000)
+    this.#waiting = new SampleQueue(MAX_WAITING)
+  }
+
+  get ssrc(): number {
+    return this.#rtp.ssrc
+  }
+
+  get packets(): number {
+    return this.#rtp.snapshot().packets
+  }
+
+  get octets(): number {
+    return this.#rtp.snapshot().octets
+  }
+
+  /** Takes up what was agreed, from the next packet on; SSRC, sequence and timestamp go on. */
+  configure(audio: NegotiatedAudio): void {
+    const { codecs, sampleRate, frameMs } = this.#options
+    const codec = findCodec(codecs, audio.codec.name, audio.codec.clockRate)
+    if (codec === undefined) return
+    const same = this.#codec?.name === audio.codec.name && this.#codec.clockRate === audio.codec.clockRate
+    this.#codec = audio.codec
+    this.#rtp.payloadType = audio.sendPayloadType
+    this.#frameUnits = (codec.clockRate * frameMs) / 1000
+    const packetUnits = (codec.clockRate * audio.ptime) / 1000
+    if (same && packetUnits === this.#packetUnits) return
+    this.#waiting.discard(this.#waiting.length)
+    this.#packetUnits = packetUnits
+    this.#channels = codec.channels
+    if (!same) {
+      this.#encoder = codec.encoder()
+      this.#resampler =
+        codec.sampleRate === sampleRate ? undefined : new Resampler(sampleRate, codec.sampleRate)
+      const frame = this.#resampler?.maxOutput(this.#frame.length) ?? this.#frame.length
+      this.#converted = new Int16Array(frame)
+    }
+    this.#packet = new Int16Array(((codec.sampleRate * audio.ptime) / 1000) * codec.channels)
+    this.#payload = new Uint8Array(codec.maxPayloadBytes(this.#packet.length))
+  }
+
+  /** Time passes in which nothing may be sent: hold, or before there is an address. */
+  rest(frames: number): void {
+    this.#waiting.discard(this.#waiting.length)
+    this.#rtp.skip(frames * this.#frameUnits)
+  }
+
+  /**
+   * One turn. Returns what of the sink was sent, for a recording; `undefined` when that was nothing.
+   * `skipped` frames before it are past: their time goes by without packets.
+   */
+  turn(sink: LiveAudioSink, remote: MediaAddress, skipped: number): Int16Array | undefined {
+    if (this.#encoder === undefined) return undefined
+    if (skipped > 0) this.rest(skipped)
+    const rtp = this.#rtp
+    // Mid-packet the digit waits: what is in the packet was read from the sink and counts as said.
+    const event = this.#waiting.length > 0 ? undefined : this.#options.digits.next(rtp.timestamp)
+    if (event?.payload !== undefined) {
+      const { payloadType } = event
+      this.#send(rtp.packetAt(event.payload, payloadType, event.timestamp, event.marker), remote)
+      rtp.skip(this.#frameUnits)
+      return undefined
+    }
+    const count = event === undefined ? sink.readFrame(this.#frame) : 0
+    if (count === 0) {
+      if (event !== undefined) this.#frame.fill(0)
+      if (this.#options.idle === 'off' && this.#waiting.length === 0 && isSilent(this.#frame)) {
+        rtp.skip(this.#frameUnits)
+        return undefined
+      }
+    }
+    this.#audio(this.#frame, remote)
+    return this.#frame
+  }
+
+  #audio(frame: Int16Array, remote: MediaAddress): void {
+    const pcm = this.#resampler === undefined ? frame : this.#convert(this.#resampler, frame)
+    if (pcm.length === this.#packet.length && this.#channels === 1 && this.#waiting.length === 0) {
+      this.#encode(pcm, remote)
+      return
+    }
+    this.#waiting.push(this.#channels === 1 ? pcm : spread(pcm, this.#channels))
+    while (this.#waiting.length >= this.#packet.length) {
+      this.#waiting.shift(this.#packet)
+      this.#encode(this.#packet, remote)
+    }
+  }
+
+  #encode(pcm: Int16Array, remote: MediaAddress): void {
+    const payload = this.#payload
+    const length = this.#encoder?.encode(pcm, payload) ?? 0
+    const packet = this.#rtp.packet(
+      length === payload.length ? payload : payload.subarray(0, length),
+      this.#packetUnits,
+    )
+    this.#send(packet, remote)
+  }
+
+  #convert(resampler: Resampler, frame: Int16Array): Int16Array {
+    const length = resampler.process(frame, this.#converted)
+    return length === this.#converted.length ? this.#converted : this.#converted.subarray(0, length)
+  }
+
+  #send(packet: Uint8Array, remote: MediaAddress): void {
+    this.#options.socket.send(packet, remote.port, remote.address)
+  }
+}
+
+function isSilent(frame: Int16Array): boolean {
+  // What a sink leaves at the end of speech fades within a few milliseconds; its beginning tells.
+  return frame[0] === 0
+}
+
+function spread(pcm: Int16Array, channels: number): Int16Array {
+  const out = new Int16Array(pcm.length * channels)
+  for (let i = 0; i < out.length; i += 1) out[i] = pcm[Math.floor(i / channels)] as number
+  return out
+}
+
+/** More than the longest packet of any codec: 120 ms of stereo at 48 kHz. */
+const MAX_WAITING = 24_000

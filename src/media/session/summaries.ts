@@ -1,0 +1,67 @@
+import type { LiveAudioSink } from '../audio/audio-sink.ts'
+import type { LiveAudioSource } from '../audio/audio-source.ts'
+import type { SymmetricLatch } from '../rtp/latch.ts'
+import type { NegotiatedAudio } from '../sdp/negotiated.ts'
+import type { MediaReceiver } from './receiver.ts'
+import type { MediaSender } from './sender.ts'
+import type { MediaChange, MediaStats } from './types.ts'
+
+/** Where the figures of `MediaStats` come from; parts that do not exist yet count nothing. */
+export interface StatsParts {
+  readonly receiver: MediaReceiver | undefined
+  readonly sender: MediaSender | undefined
+  readonly latch: SymmetricLatch | undefined
+  readonly source: LiveAudioSource | undefined
+  readonly sink: LiveAudioSink | undefined
+  readonly dtmfReceived: number
+  readonly dtmfSent: number
+  readonly dtmfDropped: number
+  readonly skippedTicks: number
+}
+
+export function mediaStats(parts: StatsParts): MediaStats {
+  const { receiver, sender, source, sink } = parts
+  const reception = receiver?.reception()
+  const jitter = receiver?.jitter()
+  return {
+    packetsSent: sender?.packets ?? 0,
+    octetsSent: sender?.octets ?? 0,
+    packetsReceived: reception?.packets ?? 0,
+    octetsReceived: reception?.octets ?? 0,
+    lost: reception?.lost ?? 0,
+    late: jitter?.late ?? 0,
+    duplicates: reception?.duplicates ?? 0,
+    reordered: reception?.reordered ?? 0,
+    concealedMs: receiver?.concealedMs ?? 0,
+    jitterMs: reception?.jitterMs ?? 0,
+    bufferMs: jitter?.delayMs ?? 0,
+    discarded: {
+      malformed: receiver?.malformed ?? 0,
+      payloadType: receiver?.wrongPayloadType ?? 0,
+      stray: parts.latch?.snapshot().strays ?? 0,
+      sequence: reception?.ignored ?? 0,
+    },
+    dtmfReceived: parts.dtmfReceived,
+    dtmfSent: parts.dtmfSent,
+    dtmfDropped: parts.dtmfDropped,
+    inputDroppedFrames: source?.droppedFrames ?? 0,
+    outputRefusedMs: sink?.refusedMs ?? 0,
+    skippedTicks: parts.skippedTicks,
+  }
+}
+
+export function changeBetween(before: NegotiatedAudio | undefined, audio: NegotiatedAudio): MediaChange {
+  const sameCodec =
+    before?.codec.name === audio.codec.name && before.codec.clockRate === audio.codec.clockRate
+  const sameAddress =
+    before?.remote?.address === audio.remote?.address && before?.remote?.port === audio.remote?.port
+  return {
+    audio,
+    first: before === undefined,
+    localHold: audio.localHold,
+    remoteHold: audio.remoteHold,
+    codecChanged: !sameCodec,
+    addressChanged: before === undefined || !sameAddress,
+    directionChanged: before?.direction !== audio.direction,
+  }
+}
