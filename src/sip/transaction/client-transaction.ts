@@ -136,14 +136,12 @@ export class ClientTransaction {
       this.#failLater(error)
       return
     }
-    if ('then' in sent) {
-      sent.then(
-        done => this.#left(done),
-        (error: unknown) => this.#fail(asTransportError(error)),
-      )
-    } else {
-      this.#left(sent)
-    }
+    if ('then' in sent) this.#leaveLater(sent)
+    else this.#left(sent)
+  }
+
+  #leaveLater(sending: Promise<Sent>): void {
+    sending.then(sent => this.#left(sent)).catch((error: unknown) => this.#fail(asTransportError(error)))
   }
 
   /** @internal */

@@ -129,7 +129,17 @@ export function step<S extends string, E extends string>(
   now: number,
   schedule: TimerSchedule,
 ): Step<S> {
-  return apply(machine, state, machine.states[state.name].on[event], now, schedule, timerOf(event))
+  const taken = stateOf(machine, state.name).on[event] as Row<S>
+  return apply(machine, state, taken, now, schedule, timerOf(event))
+}
+
+interface AnyState<S extends string> {
+  readonly timers: readonly TimerName[]
+  readonly on: Readonly<Record<string, Row<S>>>
+}
+
+function stateOf<S extends string, E extends string>({ states }: Machine<S, E>, name: S): AnyState<S> {
+  return (states as Readonly<Record<string, AnyState<S>>>)[name] as AnyState<S>
 }
 
 function timerOf(event: string): TimerName | undefined {
@@ -165,7 +175,7 @@ function apply<S extends string, E extends string>(
   let immediate: TimerName | undefined
   if (fired !== undefined) armed.delete(fired)
   if (name !== state.name) {
-    const allowed = machine.states[name].timers
+    const allowed = stateOf(machine, name).timers
     for (const timer of armed.keys()) {
       if (allowed.includes(timer)) continue
       armed.delete(timer)

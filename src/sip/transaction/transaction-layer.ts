@@ -164,8 +164,9 @@ export class TransactionLayer {
     if (this.#closed) return
     this.#closed = true
     const error = new SipTransportError('shutdown', 'the transaction layer was closed')
-    for (const transaction of [...this.#clients.values()]) transaction.stop(error)
-    for (const transaction of [...this.#servers.values()]) transaction.stop(error)
+    // Each takes itself out of its map as it stops, which a Map's iteration allows.
+    for (const transaction of this.#clients.values()) transaction.stop(error)
+    for (const transaction of this.#servers.values()) transaction.stop(error)
   }
 
   #start(request: SipRequest, branch: string, destination: Destination): ClientTransaction {

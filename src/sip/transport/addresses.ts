@@ -81,9 +81,9 @@ export function interfaceTowards(
   const candidates = interfaces.filter(candidate => candidate.family === family)
   const inner = candidates.filter(candidate => isLoopback(candidate.address))
   const outer = candidates.filter(candidate => !isLoopback(candidate.address))
-  if (remote !== undefined && isLoopback(remote)) return (inner[0] ?? outer[0])?.address
+  if (remote !== undefined && isLoopback(remote)) return (inner.at(0) ?? outer.at(0))?.address
   const wanted = remote === undefined ? undefined : addressBits(unmapped(remote))
-  if (wanted === undefined) return (outer[0] ?? inner[0])?.address
+  if (wanted === undefined) return (outer.at(0) ?? inner.at(0))?.address
   let best: string | undefined
   let bestLength = -1
   for (const { address } of outer) {
@@ -93,7 +93,7 @@ export function interfaceTowards(
       bestLength = length
     }
   }
-  return best ?? inner[0]?.address
+  return best ?? inner.at(0)?.address
 }
 
 function commonPrefix(a: string, b: string): number {

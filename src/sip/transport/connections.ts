@@ -130,7 +130,8 @@ export class Connections {
   close(): void {
     this.#closed = true
     for (const { abort } of this.#attempts.values()) abort.abort()
-    for (const flow of [...this.#all]) flow.end()
+    // A flow takes itself out of the set as it ends, which a Set's iteration allows.
+    for (const flow of this.#all) flow.end()
   }
 
   #take(address: string): boolean {

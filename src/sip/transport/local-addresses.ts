@@ -1,17 +1,28 @@
 import type { Clock, Network, SocketAddress } from '../../runtime/runtime.ts'
-import { interfaceTowards, isLoopback, isWildcard } from './addresses.ts'
-import type { BoundAddress } from './flow.ts'
+import { stripBrackets, writeHostPort } from '../message/host.ts'
+import type { Via } from '../message/via.ts'
+import { familyOf, interfaceTowards, isLoopback, isWildcard } from './addresses.ts'
+import type { Destination } from './destination.ts'
+import { SipTransportError } from './errors.ts'
+import type { Advertised, BoundAddress, Flow } from './flow.ts'
 import type { TransportName } from './transports.ts'
 
 /** How long the list of interfaces is believed, in ms: reading it is a system call that costs more than a message. */
 const interfacesFreshMs = 10_000
 /** Remembered answers for wildcard addresses; all forgotten together when full. */
 const rememberedRemotes = 1024
+/** Remembered sent-by values of ours; a sane layer has a handful. */
+const rememberedSentBys = 4096
 
 export interface HostPort {
   /** IPv6 without brackets. */
   readonly host: string
   readonly port: number
+}
+
+/** Where the peer can reach us, and by what. */
+export interface ContactAddress extends HostPort {
+  readonly transport: TransportName
 }
 
 /** Which of our addresses to use, and what to call it towards a peer. */
@@ -20,11 +31,19 @@ export class LocalAddresses {
   readonly #network: Network
   readonly #clock: Clock
   readonly #towards = new Map<string, string | undefined>()
+  readonly #sentBys = new Set<string>()
+  readonly #advertise: Advertised | undefined
   #interfaces: readonly SocketAddress[] = []
   #readAt = -Infinity
 
-  constructor(bound: readonly BoundAddress[], network: Network, clock: Clock) {
+  constructor(
+    bound: readonly BoundAddress[],
+    network: Network,
+    clock: Clock,
+    advertise: Advertised | undefined,
+  ) {
     this.bound = bound
+    this.#advertise = advertise
     this.#network = network
     this.#clock = clock
   }
@@ -56,6 +75,53 @@ export class LocalAddresses {
     if (advertise !== undefined) return { host: advertise.host, port: advertise.port ?? local.port }
     if (!isWildcard(local.address)) return { host: local.address, port: local.port }
     return { host: this.#interface(remote, local.family) ?? local.address, port: local.port }
+  }
+
+  /** On a connection, our address is known even when every interface is bound. */
+  nameOnFlow(flow: Flow): HostPort {
+    const { bound, local } = flow
+    if (bound === undefined) return { host: this.#advertise?.host ?? local.address, port: local.port }
+    if (!flow.reliable || bound.advertise !== undefined) return this.nameOf(bound, flow.remote.address)
+    return { host: local.address, port: bound.local.port }
+  }
+
+  /** For Contact. A connection without a listener of its transport is no use to a peer: another address is. */
+  contactFor(target: Flow | Destination): ContactAddress {
+    if (!('send' in target)) return this.#contactTowards(target)
+    const { bound, transport, remote } = target
+    if (bound === undefined) return this.#contactTowards({ transport, host: remote.address })
+    return { ...this.nameOnFlow(target), transport }
+  }
+
+  #contactTowards({ host, transport = 'udp', flow, bound }: Destination): ContactAddress {
+    if (flow !== undefined && !flow.closed && flow.bound !== undefined) return this.contactFor(flow)
+    const numeric = stripBrackets(host)
+    const literal = familyOf(numeric)
+    const named = host.toLowerCase() === 'localhost' ? '127.0.0.1' : undefined
+    const remote = literal === 0 ? named : numeric
+    for (const family of literal === 0 ? ([4, 6] as const) : [literal]) {
+      const chosen =
+        this.choose(transport, family, remote ?? '', bound) ??
+        this.choose(transport === 'udp' ? 'tcp' : 'udp', family, remote ?? '')
+      if (chosen !== undefined) return { ...this.nameOf(chosen, remote), transport: chosen.transport }
+    }
+    throw new SipTransportError('no-route', `no listen address fits ${host}: listen on one of its family`, {
+      transport,
+      target: host,
+    })
+  }
+
+  /** Keeps a name in mind that goes into a Via of ours. */
+  used(name: HostPort): HostPort {
+    if (this.#sentBys.size < rememberedSentBys) {
+      this.#sentBys.add(writeHostPort(stripBrackets(name.host).toLowerCase(), name.port))
+    }
+    return name
+  }
+
+  /** Whether a response's top Via is one we have put there (RFC 3261 §18.1.2). */
+  isOurs(via: Via): boolean {
+    return this.#sentBys.has(via.sentBy)
   }
 
   #interface(remote: string | undefined, family: 4 | 6): string | undefined {

@@ -91,10 +91,15 @@ async function lookUp(
   return records.map(({ address, family }) => ({ transport, address, family, port, host }))
 }
 
-function unresolved(host: string, transport: TransportName, cause?: unknown): SipTransportError {
+function unresolved(host: string, transport: TransportName | undefined, cause?: unknown): SipTransportError {
   return new SipTransportError('unresolved', `no address found for ${host}: check the name and the DNS`, {
     target: host,
-    transport,
+    ...(transport !== undefined && { transport }),
     ...(cause !== undefined && { cause }),
   })
+}
+
+/** A name that led nowhere. */
+export function noAddress(host: string): SipTransportError {
+  return unresolved(host, undefined)
 }

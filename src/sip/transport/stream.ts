@@ -47,7 +47,10 @@ export class StreamFlow implements Flow {
   #idleTimer: Timer | undefined
   #pingTimer: Timer | undefined
   #pongTimer: Timer | undefined
-  #peerAnswersPings = false
+  #pongDue = false
+  #pingAt = 0
+  /** Pings in a row answered in time. The peer is held to it from the second on: many do not know of pings at all. */
+  #answered = 0
 
   constructor(
     connection: StreamConnection,
@@ -129,9 +132,7 @@ export class StreamFlow implements Flow {
       framed = this.#framer.push(data)
     } catch (error) {
       if (!(error instanceof SipParseError)) throw error
-      this.#owner.stats.connections.closedBroken++
-      this.#owner.onBroken(error, this)
-      this.end()
+      this.#broken(error)
       return
     }
     for (const item of framed) {
@@ -142,11 +143,26 @@ export class StreamFlow implements Flow {
       } else if (item.kind === 'ping') {
         this.#connection.write(pong)
       } else {
-        this.#peerAnswersPings = true
-        this.#pongTimer?.cancel()
-        this.#pongTimer = undefined
+        this.#pong()
       }
     }
+    if (this.#framer.error !== undefined) this.#broken(this.#framer.error)
+  }
+
+  #broken(error: SipParseError): void {
+    if (this.#closed) return
+    this.#owner.stats.connections.closedBroken++
+    this.#owner.onBroken(error, this)
+    this.end()
+  }
+
+  #pong(): void {
+    if (!this.#pongDue) return
+    this.#pongDue = false
+    this.#pongTimer?.cancel()
+    this.#pongTimer = undefined
+    const { clock, timers } = this.#owner
+    this.#answered = clock.now() - this.#pingAt <= timers.pong ? this.#answered + 1 : 0
   }
 
   #gone(): void {
@@ -178,16 +194,24 @@ export class StreamFlow implements Flow {
     if (timers.keepAlive === Infinity) return
     const share = 0.8 + (0.2 * random.uint32()) / 0x1_0000_0000
     this.#pingTimer = clock.setTimer(clock.now() + timers.keepAlive * share, () => {
-      this.#connection.write(ping)
-      if (this.#peerAnswersPings) this.#expectPong()
+      this.#ping()
       this.#planPing()
     })
   }
 
-  #expectPong(): void {
+  #ping(): void {
     const { clock, timers, stats } = this.#owner
-    if (this.#pongTimer !== undefined) return
-    this.#pongTimer = clock.setTimer(clock.now() + timers.pong, () => {
+    const now = clock.now()
+    if (this.#pongDue) {
+      this.#answered = 0
+    } else {
+      this.#pongDue = true
+      this.#framer.expectPong()
+    }
+    this.#pingAt = now
+    this.#connection.write(ping)
+    if (this.#answered < 2 || this.#pongTimer !== undefined) return
+    this.#pongTimer = clock.setTimer(now + timers.pong, () => {
       stats.connections.closedDead++
       this.destroy()
     })

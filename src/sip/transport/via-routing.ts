@@ -1,5 +1,5 @@
 import type { SocketAddress } from '../../runtime/runtime.ts'
-import { stripBrackets, writeHostPort } from '../message/host.ts'
+import { writeHostPort } from '../message/host.ts'
 import type { SipRequest } from '../message/message.ts'
 import type { Via } from '../message/via.ts'
 import { familyOf, sameAddress, unmapped } from './addresses.ts'
@@ -10,11 +10,6 @@ import type { TransportName } from './transports.ts'
 /** The Via of our own requests: an empty rport asks for the answer to come back the same way (RFC 3581 §3). */
 export function ownVia(transport: TransportName, { host, port }: HostPort, branch: string): string {
   return `SIP/2.0/${transports[transport].viaName} ${writeHostPort(host, port)};rport;branch=${branch}`
-}
-
-/** `host:port` in the form of `Via.sentBy`. */
-export function sentByKey({ host, port }: HostPort): string {
-  return writeHostPort(stripBrackets(host).toLowerCase(), port)
 }
 
 /**
