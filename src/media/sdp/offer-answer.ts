@@ -113,13 +113,9 @@ export function createAnswer(
   const all = matchCodecs(remote.payloads, capabilities.codecs, context.prefer ?? 'remote')
   const voice = all.filter(match => !isAuxiliary(match.offered))
   const kept = context.answerCodecs === 'first' ? voice.slice(0, 1) : voice
-  const codecs: NegotiatedCodec[] = kept.map(({ offered, capability }) => ({
-    ...namedCodec(offered),
-    sendPayloadType: offered.payloadType,
-    receivePayloadType: offered.payloadType,
-    ...(offered.fmtp !== undefined && { fmtp: offered.fmtp }),
-    ...(capability.fmtp !== undefined && { localFmtp: capability.fmtp }),
-  }))
+  const codecs: NegotiatedCodec[] = kept.map(({ offered, capability }) =>
+    agreedCodec(offered, offered, capability.fmtp),
+  )
   const extras = all.filter(match => isAuxiliary(match.offered) && !isTelephoneEvent(match.offered))
   const events = matchEvents(
     remote.payloads,
@@ -189,13 +185,7 @@ export function applyAnswer(
   const pairs = pairFormats(local, remote)
   const codecs: NegotiatedCodec[] = pairs
     .filter(pair => !isAuxiliary(pair.received))
-    .map(({ sent, received }) => ({
-      ...namedCodec(received),
-      sendPayloadType: sent.payloadType,
-      receivePayloadType: received.payloadType,
-      ...(sent.fmtp !== undefined && { fmtp: sent.fmtp }),
-      ...(received.fmtp !== undefined && { localFmtp: received.fmtp }),
-    }))
+    .map(({ sent, received }) => agreedCodec(sent, received, received.fmtp))
   if (codecs.length === 0)
     throw unacceptable('the answer has none of the codecs that were offered', 'rtpmap', 305)
   const problem = addressProblem(remote, answer, capabilities)
@@ -275,8 +265,20 @@ function streamProblem(
   return addressProblem(line, session, capabilities)
 }
 
-function namedCodec(format: PayloadFormat): Pick<NegotiatedCodec, 'name' | 'clockRate' | 'channels'> {
-  return { name: format.name, clockRate: format.clockRate, channels: format.channels }
+function agreedCodec(
+  sent: PayloadFormat,
+  received: PayloadFormat,
+  localFmtp: string | undefined,
+): NegotiatedCodec {
+  return {
+    name: received.name,
+    clockRate: received.clockRate,
+    channels: received.channels,
+    sendPayloadType: sent.payloadType,
+    receivePayloadType: received.payloadType,
+    ...(sent.fmtp !== undefined && { fmtp: sent.fmtp }),
+    ...(localFmtp !== undefined && { localFmtp }),
+  }
 }
 
 function answeredFormat(offered: PayloadFormat, fmtp: string | undefined): PayloadFormat {
