@@ -18,9 +18,6 @@ import type {
 } from './runtime.ts'
 import { transportError } from './transport-error.ts'
 
-/** Enough for a burst of some hundred SIP messages while the process is busy; the system may grant less. */
-const RECEIVE_BUFFER_BYTES = 1024 * 1024
-
 /** The real time, sockets, names and randomness of this machine. */
 export function createNodeRuntime(): Runtime {
   const resolver = new NodeResolver()
@@ -36,7 +33,7 @@ class NodeNetwork implements Network {
 
   async bindUdp(options: BindOptions): Promise<UdpSocket> {
     const { address, family } = await this.#numeric('bind udp', options)
-    return bindUdp(address, family, options.port, options.receiveBufferBytes ?? RECEIVE_BUFFER_BYTES)
+    return bindUdp(address, family, options)
   }
 
   async listenTcp(options: BindOptions): Promise<StreamListener> {

@@ -50,6 +50,11 @@ export interface BindOptions {
   readonly port: number
   /** UDP: what the system should hold while the process is busy; it may grant less. Default 1 MiB. */
   readonly receiveBufferBytes?: number
+  /**
+   * UDP: whether `onError` hears of datagrams that the system refused to send (no route, too long, a firewall). For
+   * signalling; media, which sends again in 20 ms anyway, saves the few per cent it costs. Default false.
+   */
+  readonly reportSendErrors?: boolean
 }
 
 export interface Network {
@@ -66,7 +71,7 @@ export interface UdpSocket {
   readonly local: SocketAddress
   /** `data` is the receiver's to keep. Set before the first turn of the event loop after binding, or datagrams are lost. */
   onMessage: ((data: Uint8Array, remote: SocketAddress) => void) | undefined
-  /** A send or receive error; the socket stays usable (an ICMP refusal, for example). */
+  /** A receive error (an ICMP refusal, say), and with `reportSendErrors` a send error; the socket stays usable. */
   onError: ((error: Error) => void) | undefined
   /** Fire and forget. `data` must not be changed afterwards. `address` is numeric. */
   send(data: Uint8Array, port: number, address: string): void
@@ -82,8 +87,9 @@ export interface StreamConnection {
   onClose: ((error?: Error) => void) | undefined
   /** Octets accepted but not yet handed to the system. */
   readonly bufferedBytes: number
+  /** After `end` or `destroy`, or once the connection has closed, it does nothing. `data` must not be changed afterwards. */
   write(data: Uint8Array): void
-  /** Sends what is buffered, then closes. */
+  /** Sends what is buffered, then closes once the peer does too: `onData` may still be called until then. */
   end(): void
   /** Closes at once. */
   destroy(): void

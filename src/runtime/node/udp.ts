@@ -1,6 +1,9 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
-import type { SocketAddress, UdpSocket } from '../runtime.ts'
+import type { BindOptions, SocketAddress, UdpSocket } from '../runtime.ts'
 import { hostPort, transportError } from '../transport-error.ts'
+
+/** Enough for a burst of some hundred SIP messages while the process is busy. */
+const RECEIVE_BUFFER_BYTES = 1024 * 1024
 
 /** What `node:dgram` calls to turn a host into an address: ours are numeric, and a look-up per datagram is dear. */
 type Lookup = NonNullable<Parameters<typeof createSocket>[0] & object>['lookup']
@@ -17,8 +20,7 @@ const numeric = ((
 export function bindUdp(
   address: string,
   family: 4 | 6,
-  port: number,
-  receiveBufferBytes: number,
+  { port, receiveBufferBytes = RECEIVE_BUFFER_BYTES, reportSendErrors = false }: BindOptions,
 ): Promise<UdpSocket> {
   const socket = createSocket({
     type: family === 6 ? 'udp6' : 'udp4',
@@ -35,7 +37,7 @@ export function bindUdp(
     socket.bind({ address, port, exclusive: true }, () => {
       socket.off('error', fail)
       growReceiveBuffer(socket, receiveBufferBytes)
-      resolve(new NodeUdpSocket(socket, family))
+      resolve(new NodeUdpSocket(socket, family, reportSendErrors))
     })
   })
 }
@@ -55,13 +57,16 @@ class NodeUdpSocket implements UdpSocket {
   onError: ((error: Error) => void) | undefined
   readonly #socket: Socket
   readonly #family: 4 | 6
+  readonly #sent: ((error: Error | null) => void) | undefined
   #closed = false
 
-  constructor(socket: Socket, family: 4 | 6) {
+  constructor(socket: Socket, family: 4 | 6, reportSendErrors: boolean) {
     const { address, port } = socket.address()
     this.local = { address, port, family }
     this.#socket = socket
     this.#family = family
+    // One function for all datagrams. Without it Node keeps send errors to itself, and saves a tick for each.
+    if (reportSendErrors) this.#sent = error => error && this.#fail(error)
     socket.on('message', (data, remote) => this.#receive(data, remote))
     socket.on('error', error => this.#fail(error))
   }
@@ -69,7 +74,7 @@ class NodeUdpSocket implements UdpSocket {
   send(data: Uint8Array, port: number, address: string): void {
     if (this.#closed) return
     try {
-      this.#socket.send(data, port, address)
+      this.#socket.send(data, port, address, this.#sent)
     } catch (error) {
       // A port or an address that cannot be; never synchronous, as with what the network answers.
       setImmediate(() => this.#fail(error as Error))

@@ -62,8 +62,8 @@ export interface FabricOptions {
 /** An address at which datagrams and connections arrive: a host's, or the public side of a NAT. */
 export interface Station {
   readonly address: string
-  /** Returns what became of the datagram. */
-  receive(data: Uint8Array, port: number, from: SocketAddress): DatagramFate
+  /** The socket that a datagram goes to, or why it goes nowhere. */
+  find(port: number, from: SocketAddress): SimulatedUdpSocket | DatagramFate
   /** Where a TCP connection to `port` ends up; undefined when it is refused. */
   listener(port: number): SimulatedListener | undefined
   readonly isDown: boolean

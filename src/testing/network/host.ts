@@ -12,7 +12,7 @@ import { canonicalAddress, familyOf, LOOPBACK, socketAddress, systemError, WILDC
 import type { DatagramFate, Fabric, Interface, Realm, Route } from './fabric.ts'
 import { Link } from './link.ts'
 import { connect, type SimulatedConnection, SimulatedListener, unreachable } from './tcp.ts'
-import { deliver, SimulatedUdpSocket } from './udp.ts'
+import { SimulatedUdpSocket } from './udp.ts'
 
 const EPHEMERAL = { first: 49_152, count: 16_384 } as const
 
@@ -63,7 +63,13 @@ export class SimulatedHost implements Network {
     const { address, wildcard } = await this.#bindAddress(options)
     const cards = this.#cards(address, wildcard)
     const port = this.#choosePort(options, port => cards.every(card => !card.udp.has(port)))
-    const socket = new SimulatedUdpSocket(this.#fabric, this, socketAddress(address, port), wildcard)
+    const socket = new SimulatedUdpSocket(
+      this.#fabric,
+      this,
+      socketAddress(address, port),
+      wildcard,
+      options.reportSendErrors ?? false,
+    )
     for (const card of cards) card.udp.set(port, socket)
     return socket
   }
@@ -105,6 +111,11 @@ export class SimulatedHost implements Network {
     if (own !== undefined) return own
     for (const card of this.#interfaces.values()) if (card.family === family && !card.isLoopback) return card
     return undefined
+  }
+
+  /** Whether the network knows the address in this spelling. */
+  knows(address: string): boolean {
+    return this.realm.stations.has(address) || this.#interfaces.has(address)
   }
 
   /** The interface of this host with this address. */
@@ -208,8 +219,8 @@ class HostInterface implements Interface {
     return this.host.isDown
   }
 
-  receive(data: Uint8Array, port: number, from: SocketAddress): DatagramFate {
-    return deliver(this.udp.get(port), data, from)
+  find(port: number): SimulatedUdpSocket | DatagramFate {
+    return this.udp.get(port) ?? 'unreachable'
   }
 
   listener(port: number): SimulatedListener | undefined {

@@ -11,6 +11,7 @@ import {
 } from './fabric.ts'
 import { SimulatedHost } from './host.ts'
 import type { SimulatedListener } from './tcp.ts'
+import type { SimulatedUdpSocket } from './udp.ts'
 
 /** The four behaviours of RFC 3489 §5, by which people still name them. */
 export type NatKind = 'full-cone' | 'restricted' | 'port-restricted' | 'symmetric'
@@ -178,10 +179,10 @@ export class SimulatedNat implements Gateway, Station {
     return socketAddress(this.publicAddress, FIRST_PORT + (this.#fabric.random.uint32() % PORT_COUNT))
   }
 
-  receive(data: Uint8Array, port: number, from: SocketAddress): DatagramFate {
-    const fate = this.#letIn(data, port, from)
-    if (fate === 'filtered') this.counters.filtered++
-    return fate
+  find(port: number, from: SocketAddress): SimulatedUdpSocket | DatagramFate {
+    const found = this.#letIn(port, from)
+    if (found === 'filtered') this.counters.filtered++
+    return found
   }
 
   listener(port: number): SimulatedListener | undefined {
@@ -189,10 +190,10 @@ export class SimulatedNat implements Gateway, Station {
     return forward && this.#inner.stations.get(forward.address)?.listener(forward.port)
   }
 
-  #letIn(data: Uint8Array, port: number, from: SocketAddress): DatagramFate {
+  #letIn(port: number, from: SocketAddress): SimulatedUdpSocket | DatagramFate {
     const forward = this.#forwards.get(port)
     if (forward !== undefined)
-      return this.#pass(this.#inner.stations.get(forward.address), forward.port, data, from)
+      return this.#pass(this.#inner.stations.get(forward.address), forward.port, from)
     const now = this.#fabric.clock.now()
     const binding = this.#byPort.get(port)
     if (binding === undefined || binding.expiresAt <= now) return 'filtered'
@@ -200,13 +201,13 @@ export class SimulatedNat implements Gateway, Station {
     const peer = KINDS[this.kind].filter(from.address, from.port)
     if (peer !== undefined && binding.peers?.has(peer) !== true) return 'filtered'
     if (this.#refreshOnInbound) binding.expiresAt = now + this.#timeoutMs
-    return this.#pass(binding.inside, binding.insidePort, data, from)
+    return this.#pass(binding.inside, binding.insidePort, from)
   }
 
-  #pass(station: Station | undefined, port: number, data: Uint8Array, from: SocketAddress): DatagramFate {
+  #pass(station: Station | undefined, port: number, from: SocketAddress): SimulatedUdpSocket | DatagramFate {
     if (station === undefined) return 'unreachable'
     if (station.isDown || this.#fabric.isCut(from.address, station.address)) return 'partitioned'
-    return station.receive(data, port, from)
+    return station.find(port, from)
   }
 
   #create(key: string, source: SocketAddress, inside: Interface): Binding {
