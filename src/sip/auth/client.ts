@@ -1,7 +1,7 @@
 import { SipError } from '../../runtime/errors.ts'
 import type { Random } from '../../runtime/runtime.ts'
 import type { SipResponse } from '../message/message.ts'
-import { parseDigestChallenge } from './challenge.ts'
+import { digestChallenges } from './challenge.ts'
 import type { DigestChallenge } from './challenge.ts'
 import { chooseQop, digestAlgorithm, digestCredentials } from './digest.ts'
 
@@ -46,8 +46,6 @@ export interface DigestRequest {
 
 /** Realms remembered by one client; the oldest is forgotten beyond that. */
 const MAX_REALMS = 16
-/** Challenges looked at in one response. */
-const MAX_CHALLENGES = 32
 /** Answers to one realm within one request when every refusal says `stale=true`. */
 const MAX_STALE_ANSWERS = 3
 /** Answers to one realm within one request when the server just sends another nonce: the second may be for a farm that shares none. */
@@ -215,15 +213,11 @@ function authorise(
  */
 function chooseChallenges(response: SipResponse): Map<string, DigestChallenge> {
   const chosen = new Map<string, DigestChallenge>()
-  const fields: (readonly [value: string, proxy: boolean])[] = []
-  for (const value of response.headers.getAll('WWW-Authenticate')) fields.push([value, false])
-  for (const value of response.headers.getAll('Proxy-Authenticate')) fields.push([value, true])
-  for (const [value, proxy] of fields.slice(0, MAX_CHALLENGES)) {
-    const challenge = parseDigestChallenge(value, proxy)
-    if (challenge === undefined || chooseQop(challenge) === undefined) continue
+  for (const challenge of digestChallenges(response)) {
+    if (chooseQop(challenge) === undefined) continue
     const algorithm = digestAlgorithm(challenge.algorithm)
     if (algorithm === undefined) continue
-    const key = `${proxy ? 'proxy' : 'server'} ${challenge.realm}`
+    const key = `${challenge.proxy ? 'proxy' : 'server'} ${challenge.realm}`
     const best = chosen.get(key)
     const bestStrength = best === undefined ? 0 : (digestAlgorithm(best.algorithm)?.strength ?? 0)
     if (algorithm.strength > bestStrength) chosen.set(key, challenge)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { quoted } from './challenge.ts'
+import { quote } from '../message/scanner.ts'
 import type { DigestChallenge } from './challenge.ts'
 
 /** A hash that Digest may name, and how far we trust it. */
@@ -102,20 +102,20 @@ export function digestCredentials(input: DigestInput): string {
       ? hex(algorithm.hash, `${input.username}:${challenge.realm}`)
       : input.username
   const parts = [
-    `username=${quoted(username)}`,
-    `realm=${quoted(challenge.realm)}`,
-    `nonce=${quoted(challenge.nonce)}`,
-    `uri=${quoted(input.uri)}`,
+    `username=${quote(username)}`,
+    `realm=${quote(challenge.realm)}`,
+    `nonce=${quote(challenge.nonce)}`,
+    `uri=${quote(input.uri)}`,
     `response="${response}"`,
     `algorithm=${challenge.algorithm}`,
   ]
   if (qop === undefined) {
     // A -sess server cannot check the answer without the cnonce, even where it offered no qop.
-    if (algorithm?.session === true) parts.push(`cnonce=${quoted(input.cnonce)}`)
+    if (algorithm?.session === true) parts.push(`cnonce=${quote(input.cnonce)}`)
   } else {
-    parts.push(`cnonce=${quoted(input.cnonce)}`, `qop=${qop}`, `nc=${nonceCountText(input.nonceCount)}`)
+    parts.push(`cnonce=${quote(input.cnonce)}`, `qop=${qop}`, `nc=${nonceCountText(input.nonceCount)}`)
   }
-  if (challenge.opaque !== undefined) parts.push(`opaque=${quoted(challenge.opaque)}`)
+  if (challenge.opaque !== undefined) parts.push(`opaque=${quote(challenge.opaque)}`)
   if (challenge.userhash) parts.push('userhash=true')
   return `Digest ${parts.join(', ')}`
 }

@@ -1,12 +1,12 @@
 /** Options and values of `UserAgentCore`. */
 import type { Runtime } from '../../runtime/runtime.ts'
-import type { Credentials } from '../auth/client.ts'
-import type { SipRequest } from '../message/message.ts'
-import type { TransactionLayer } from '../transaction/layer.ts'
+import type { Credentials, DigestClient } from '../auth/client.ts'
+import type { TimerValues } from '../transaction/timers.ts'
+import type { TransactionLayer } from '../transaction/transaction-layer.ts'
 import type { Destination } from '../transport/destination.ts'
 import type { Flow } from '../transport/flow.ts'
-import type { TransportLayer } from '../transport/layer.ts'
-import type { HeaderList, RespondOptions, SessionBody } from './session-types.ts'
+import type { TransportLayer } from '../transport/transport-layer.ts'
+import type { HeaderList, IncomingRequest, RespondOptions, SessionBody } from './session-types.ts'
 
 export interface CoreLimits {
   /** INVITE sessions at once, both directions; one more is answered 503 with Retry-After. Default 10,000. */
@@ -27,9 +27,13 @@ export interface UserAgentCoreOptions {
   readonly supported?: readonly string[]
   /** Media types of bodies in INVITE and UPDATE. Default `application/sdp`. */
   readonly accept?: readonly string[]
+  /** For challenges to sessions and requests that bring none of their own. Default: challenges are passed on as responses. */
+  readonly credentials?: Credentials
   /** Retry-After of 503 while overloaded or closing, seconds. Default 10. */
   readonly retryAfterSeconds?: number
   readonly limits?: Partial<CoreLimits>
+  /** T1 and T2 for repeating 2xx; give the transaction layer's. */
+  readonly timers?: Partial<TimerValues>
 }
 
 /** A status to refuse with before any session is made. */
@@ -50,6 +54,8 @@ export interface RequestOptions {
   readonly headers?: HeaderList
   readonly body?: SessionBody
   readonly credentials?: Credentials
+  /** A client that remembers nonces across requests (registrations); it takes the place of `credentials`. */
+  readonly digest?: DigestClient
   readonly route?: readonly string[]
   readonly destination?: Destination
   /** For requests that belong together (registration refreshes): the same Call-ID with a rising CSeq. */
@@ -58,11 +64,8 @@ export interface RequestOptions {
 }
 
 /** A request outside any dialog, other than INVITE, ACK and CANCEL. */
-export interface OutOfDialogRequest {
-  readonly request: SipRequest
+export interface OutOfDialogRequest extends IncomingRequest {
   readonly flow: Flow
-  readonly responded: boolean
-  respond(statusCode: number, options?: RespondOptions): void
 }
 
 /** What `offhook:sip:dialog` publishes. */

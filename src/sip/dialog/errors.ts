@@ -17,3 +17,12 @@ export class SipResponseError extends SipError {
     this.response = response
   }
 }
+
+/** The session or dialog is not in a state for that. */
+export class SipDialogStateError extends SipError {
+  override readonly name: string = 'SipDialogStateError'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('SIP_STATE', message, options)
+  }
+}

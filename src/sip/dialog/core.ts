@@ -1,0 +1,391 @@
+import { diagnosticsChannel } from '../../runtime/diagnostics.ts'
+import type { DiagnosticsChannel } from '../../runtime/diagnostics.ts'
+import { SipError } from '../../runtime/errors.ts'
+import type { Clock, Random } from '../../runtime/runtime.ts'
+import { DigestClient } from '../auth/client.ts'
+import type { Credentials } from '../auth/client.ts'
+import type { SipRequest, SipResponse } from '../message/message.ts'
+import type { ServerTransaction } from '../transaction/server-transaction.ts'
+import { timerValues } from '../transaction/timers.ts'
+import type { TransactionLayer } from '../transaction/transaction-layer.ts'
+import type { Destination } from '../transport/destination.ts'
+import type { Flow } from '../transport/flow.ts'
+import { destinationOf } from '../transport/locate.ts'
+import type { TransportLayer } from '../transport/transport-layer.ts'
+import type {
+  CoreLimits,
+  DialogEvent,
+  OutOfDialogRequest,
+  Refusal,
+  RequestOptions,
+  UserAgentCoreOptions,
+} from './core-types.ts'
+import { answerOutside, checkRequest, defaultAccept, defaultAllow } from './defaults.ts'
+import { idOfResponse, localKey } from './dialog-id.ts'
+import { Dialog } from './dialog.ts'
+import { SipDialogStateError } from './errors.ts'
+import { ExpiringMap } from './expiring-map.ts'
+import { buildInitialRequest } from './initial-request.ts'
+import { ClientSession } from './invite-client.ts'
+import { ServerSession } from './invite-server.ts'
+import { sendAuthenticated } from './outgoing.ts'
+import { ServerRequest } from './server-request.ts'
+import { routeOver } from './session-host.ts'
+import type { SessionHost } from './session-host.ts'
+import type { HeaderList, InviteClientSession, InviteOptions, InviteServerSession } from './session-types.ts'
+import { randomTag } from './tags.ts'
+
+/** State changes of sessions, errors of their owners' callbacks, and what was dropped. */
+export const dialogChannel: DiagnosticsChannel<DialogEvent> = diagnosticsChannel('offhook:sip:dialog')
+
+export const defaultCoreLimits: CoreLimits = { dialogs: 10_000, acks: 20_000 }
+
+/** Counters since the core was made; `sessions` is a gauge. */
+export interface CoreStats {
+  readonly sessions: number
+  /** INVITEs answered 503 for the limit or the closing. */
+  readonly refused: number
+  /** Kept ACKs that went before their time for `limits.acks`. */
+  readonly acksDropped: number
+  /** 2xx of forks that nobody wanted: acknowledged and ended. */
+  readonly forksEnded: number
+}
+
+/** What it takes to end a dialog that a late 2xx makes. */
+interface LateInvite {
+  readonly invite: SipRequest
+  readonly digest: DigestClient | undefined
+}
+
+interface KeptAck {
+  readonly ack: SipRequest
+  readonly destination: Destination
+}
+
+type AnySession = ClientSession | ServerSession
+
+/**
+ * The user agent core (RFC 3261 §8, §12 to §15) on top of a transaction layer, which it takes over: it finds the dialog of a request, makes
+ * sessions of INVITEs, sends requests outside dialogs with digest, and answers what nobody takes.
+ */
+export class UserAgentCore {
+  /** A new call. Set `session.handlers`, then ring, answer, reject or redirect it. Missing: 480. */
+  onInvite: ((session: InviteServerSession) => void) | undefined
+  /** A request outside any dialog, other than INVITE. Return true when it is, or will be, answered. Missing: OPTIONS 200, others 405 or 501. */
+  onRequest: ((request: OutOfDialogRequest) => boolean) | undefined
+  /**
+   * Asked before every request outside a dialog is looked at: a refusal is sent in place of anything else. OPTIONS passes here too, so that it gets the
+   * status an INVITE would (RFC 3261 §11.2).
+   */
+  screen: ((request: SipRequest, flow: Flow) => Refusal | undefined) | undefined
+
+  readonly #transactions: TransactionLayer
+  readonly #transport: TransportLayer
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #host: SessionHost
+  readonly #limits: CoreLimits
+  readonly #retryAfter: string
+  readonly #sessions = new Map<string, AnySession>()
+  readonly #acks: ExpiringMap<KeptAck>
+  readonly #late: ExpiringMap<LateInvite>
+  /** BYEs of dialogs that have no session. */
+  #byes = 0
+  #closing: Promise<void> | undefined
+  #refused = 0
+  #forksEnded = 0
+
+  /** @throws OptionError */
+  constructor(options: UserAgentCoreOptions) {
+    const { transactions, transport, runtime } = options
+    const { t1, t2 } = timerValues(options.timers)
+    this.#transactions = transactions
+    this.#transport = transport
+    this.#clock = runtime.clock
+    this.#random = runtime.random
+    this.#limits = { ...defaultCoreLimits, ...options.limits }
+    this.#retryAfter = String(options.retryAfterSeconds ?? 10)
+    const kept = { clock: runtime.clock, ttlMs: 64 * t1, max: this.#limits.acks }
+    this.#acks = new ExpiringMap(kept)
+    this.#late = new ExpiringMap(kept)
+    this.#host = this.#createHost(options, t1, t2)
+    transactions.onRequest = transaction => this.#receive(transaction)
+    transactions.onAck = (ack, flow) => this.#receiveAck(ack, flow)
+    transactions.onStrayResponse = (response, flow) => this.#receiveStray(response, flow)
+  }
+
+  /** Sessions, and what is kept for a while after them: 0 when nothing is left at all. */
+  get size(): number {
+    return this.#sessions.size + this.#acks.size + this.#late.size + this.#byes
+  }
+
+  stats(): CoreStats {
+    return {
+      sessions: this.#sessions.size,
+      refused: this.#refused,
+      acksDropped: this.#acks.dropped,
+      forksEnded: this.#forksEnded,
+    }
+  }
+
+  // ---- out ------------------------------------------------------------------------------------------------------
+
+  /**
+   * Sends an INVITE. The session is under way when this returns; its callbacks run later.
+   * @throws OptionError an address that cannot be read
+   * @throws SipTransportError a target that names no host
+   * @throws SipError SIP_STATE when closing; SIP_LIMIT at `limits.dialogs`
+   */
+  invite(options: InviteOptions): InviteClientSession {
+    if (this.#closing !== undefined) throw new SipDialogStateError('the core is closing: no new calls')
+    this.#checkRoom()
+    const session = new ClientSession(this.#host, options, gone => {
+      const key = localKey(gone.callId, gone.localTag)
+      this.#sessions.delete(key)
+      this.#late.set(key, { invite: gone.invite, digest: gone.digest })
+    })
+    const key = localKey(session.callId, session.localTag)
+    this.#sessions.set(key, session)
+    try {
+      session.start()
+    } catch (error) {
+      this.#sessions.delete(key)
+      throw error
+    }
+    return session
+  }
+
+  /**
+   * Sends a request outside any dialog and gives its final response, whatever its status. 401 and 407 are answered when there are credentials.
+   * @throws OptionError, SipTimeoutError, SipTransportError, SipAuthError
+   */
+  async request(options: RequestOptions): Promise<SipResponse> {
+    const initial = buildInitialRequest(this.#host, {
+      ...options,
+      callId: options.callId ?? this.#host.newCallId(),
+      localTag: this.#host.newTag(),
+    })
+    let sequence = options.cseq ?? 1
+    const { response } = await sendAuthenticated(
+      this.#transactions,
+      options.digest ?? this.#host.digest(options.credentials),
+      () => ({ request: initial.create(sequence++, options.body), destination: initial.destination }),
+    )
+    return response
+  }
+
+  /** Refuses what is new, ends every session, and resolves when all are over and their last messages answered or given up. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      const open = [...this.#sessions.values()]
+      for (const session of open) session.hangup()
+      await Promise.all(open.map(session => session.settled))
+    })()
+    return this.#closing
+  }
+
+  #checkRoom(): void {
+    if (this.#sessions.size < this.#limits.dialogs) return
+    throw new SipError(
+      'SIP_LIMIT',
+      `${this.#limits.dialogs} calls are up: wait for one to end or raise limits.dialogs`,
+    )
+  }
+
+  // ---- in -------------------------------------------------------------------------------------------------------
+
+  #receive(transaction: ServerTransaction): void {
+    const { request } = transaction
+    const { tag } = request.to
+    if (tag === undefined) {
+      this.#receiveOutside(transaction)
+      return
+    }
+    const session = this.#sessions.get(localKey(request.callId, tag))
+    if (session !== undefined) session.receive(transaction)
+    else this.#answer(transaction, checkRequest(request, this.#host) ?? { statusCode: 481 }) // §12.2.2
+  }
+
+  #receiveOutside(transaction: ServerTransaction): void {
+    const { request, flow } = transaction
+    if (transaction.merged) {
+      this.#answer(transaction, { statusCode: 482 }) // §8.2.2.2
+      return
+    }
+    const refusal =
+      this.screen?.(request, flow) ?? this.#checkCapacity(request) ?? checkRequest(request, this.#host)
+    if (refusal !== undefined) {
+      this.#answer(transaction, refusal)
+      return
+    }
+    if (request.method === 'INVITE') {
+      this.#receiveInvite(transaction)
+      return
+    }
+    const incoming = new ServerRequest(this.#host, transaction)
+    if (this.onRequest?.(incoming) === true || incoming.responded) return
+    if (request.method === 'BYE') this.#answer(transaction, { statusCode: 481 }) // §15.1.2
+    else this.#answer(transaction, answerOutside(request, this.#host))
+  }
+
+  #checkCapacity(request: SipRequest): Refusal | undefined {
+    if (request.method !== 'INVITE' && request.method !== 'OPTIONS') return undefined
+    if (this.#closing === undefined && this.#sessions.size < this.#limits.dialogs) return undefined
+    if (request.method === 'INVITE') this.#refused++
+    return { statusCode: 503, headers: [['Retry-After', this.#retryAfter]] } // §21.5.4
+  }
+
+  #receiveInvite(transaction: ServerTransaction): void {
+    const { onInvite } = this
+    if (onInvite === undefined) {
+      this.#answer(transaction, { statusCode: 480 })
+      return
+    }
+    const key = localKey(transaction.request.callId, transaction.toTag)
+    const session = new ServerSession(this.#host, transaction, () => this.#sessions.delete(key))
+    this.#sessions.set(key, session)
+    try {
+      onInvite(session)
+    } catch (error) {
+      session.reportError(error)
+      session.reject(500)
+    }
+  }
+
+  #receiveAck(ack: SipRequest, flow: Flow): void {
+    const { tag } = ack.to
+    // An ACK that belongs to nothing is passed over: there is no answer to an ACK.
+    if (tag !== undefined) this.#sessions.get(localKey(ack.callId, tag))?.receiveAck(ack, flow)
+  }
+
+  /** A response whose transaction is gone: of interest is a 2xx to an INVITE (RFC 3261 §13.2.2.4). */
+  #receiveStray(response: SipResponse, flow: Flow): void {
+    const { statusCode } = response
+    if (statusCode < 200 || statusCode > 299 || response.cseq.method !== 'INVITE') return
+    if (response.vias.length > 1 || this.#host.repeatAck(response)) return
+    const { callId, localTag } = idOfResponse(response)
+    const key = localKey(callId, localTag)
+    const session = this.#sessions.get(key)
+    if (session instanceof ClientSession) {
+      if (response.cseq.sequence === session.invite.cseq.sequence) session.receiveSuccess(response, flow)
+      return
+    }
+    const late = this.#late.get(key)
+    if (late !== undefined) this.#host.dropFork(late.invite, response, late.digest, flow)
+  }
+
+  #answer(transaction: ServerTransaction, refusal: Refusal): void {
+    new ServerRequest(this.#host, transaction).respond(refusal.statusCode, refusal)
+  }
+
+  // ---- what sessions need ---------------------------------------------------------------------------------------
+
+  #createHost(options: UserAgentCoreOptions, t1: number, t2: number): SessionHost {
+    const allow = options.allow ?? defaultAllow
+    const supported = options.supported ?? []
+    const accept = options.accept ?? defaultAccept
+    const { userAgent } = options
+    const identities: Readonly<Record<'request' | 'response', HeaderList>> = {
+      request: userAgent === undefined ? [] : [['User-Agent', userAgent]],
+      response: userAgent === undefined ? [] : [['Server', userAgent]],
+    }
+    const common: readonly (readonly [string, string])[] = [
+      ['Allow', allow.join(', ')],
+      ...(supported.length === 0 ? [] : [['Supported', supported.join(', ')] as const]),
+    ]
+    const capabilities = {
+      request: [...common, ...identities.request],
+      response: [...common, ...identities.response],
+    }
+    const [clock, random, transactions] = [this.#clock, this.#random, this.#transactions]
+    return {
+      clock,
+      random,
+      transactions,
+      t1,
+      t2,
+      allow,
+      supported,
+      accept,
+      identity: kind => identities[kind],
+      capabilities: kind => capabilities[kind],
+      newTag: () => randomTag(random),
+      newCallId: () => randomTag(random, 16),
+      digest: credentials => this.#digest(credentials ?? options.credentials),
+      contact: (where, user) => `<${this.#transport.contactFor(where, user).toString()}>`,
+      acknowledge: (response, ack, destination) => this.#acknowledge(response, ack, destination),
+      repeatAck: response => this.#repeatAck(response),
+      dropFork: (invite, response, digest, flow) => this.#dropFork(invite, response, digest, flow),
+      bye: (dialog, headers, digest, flow) => this.#bye(dialog, headers, digest, flow),
+      publish: event => dialogChannel.publish({ ...event, core: this, at: clock.now() }),
+      get hasSubscribers() {
+        return dialogChannel.hasSubscribers
+      },
+    }
+  }
+
+  #digest(credentials: Credentials | undefined): DigestClient | undefined {
+    return credentials === undefined ? undefined : new DigestClient({ credentials, random: this.#random })
+  }
+
+  #acknowledge(response: SipResponse, ack: SipRequest, destination: Destination): void {
+    this.#acks.set(ackKey(response), { ack, destination })
+    this.#sendAck(ack, destination)
+  }
+
+  #repeatAck(response: SipResponse): boolean {
+    const kept = this.#acks.get(ackKey(response))
+    if (kept === undefined) return false
+    this.#sendAck(kept.ack, kept.destination)
+    return true
+  }
+
+  /** An ACK that cannot be sent is not the end: the 2xx comes again, and with it the next attempt. */
+  #sendAck(ack: SipRequest, destination: Destination): void {
+    const lost = (error: unknown): void => this.#host.publish({ kind: 'dropped', callId: ack.callId, error })
+    try {
+      const sent = this.#transactions.sendAck(ack, destination)
+      if ('then' in sent) sent.catch(lost)
+    } catch (error) {
+      lost(error)
+    }
+  }
+
+  #dropFork(
+    invite: SipRequest,
+    response: SipResponse,
+    digest: DigestClient | undefined,
+    flow: Flow | undefined,
+  ): void {
+    this.#forksEnded++
+    const dialog = Dialog.fromResponse(invite, response)
+    const { request, nextHop } = dialog.createAck(invite, { headers: this.#host.identity('request') })
+    this.#acknowledge(response, request, routeOver(destinationOf(nextHop), flow))
+    void this.#bye(dialog, this.#host.identity('request'), digest, flow)
+  }
+
+  async #bye(
+    dialog: Dialog,
+    headers: HeaderList,
+    digest: DigestClient | undefined,
+    flow: Flow | undefined,
+  ): Promise<void> {
+    this.#byes++
+    try {
+      await sendAuthenticated(this.#transactions, digest, () => {
+        const { request, nextHop } = dialog.createRequest('BYE', { headers })
+        return { request, destination: routeOver(destinationOf(nextHop), flow) }
+      })
+    } catch (error) {
+      // The session is over whatever became of the BYE (RFC 3261 §15.1.1).
+      if (this.#host.hasSubscribers) this.#host.publish({ kind: 'dropped', callId: dialog.id.callId, error })
+    } finally {
+      this.#byes--
+    }
+  }
+}
+
+/** One 2xx, repeats included: dialog and CSeq. */
+function ackKey(response: SipResponse): string {
+  return `${response.cseq.sequence} ${response.from.tag ?? ''} ${response.to.tag ?? ''} ${response.callId}`
+}

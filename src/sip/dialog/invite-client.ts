@@ -1,0 +1,322 @@
+import type { SipError } from '../../runtime/errors.ts'
+import type { DigestExchange } from '../auth/client.ts'
+import type { SipRequest, SipResponse } from '../message/message.ts'
+import type { ClientTransaction } from '../transaction/client-transaction.ts'
+import type { Destination } from '../transport/destination.ts'
+import type { Flow } from '../transport/flow.ts'
+import { destinationOf } from '../transport/locate.ts'
+import { sessionBodyOf } from './bodies.ts'
+import { Dialog } from './dialog.ts'
+import { SipDialogStateError, SipResponseError } from './errors.ts'
+import { buildInitialRequest } from './initial-request.ts'
+import type { InitialRequest } from './initial-request.ts'
+import { asSipError, InviteSessionBase } from './invite-session.ts'
+import { addCredentials, isChallenge } from './outgoing.ts'
+import { consult } from './owner.ts'
+import { reasonsOf } from './reason.ts'
+import { routeOver } from './session-host.ts'
+import type { SessionHost } from './session-host.ts'
+import { clientTable } from './session-table.ts'
+import type { ClientAction, ClientEvent, ClientState } from './session-table.ts'
+import type { InviteClientSession, InviteOptions, SessionBody } from './session-types.ts'
+
+/** Early dialogs of one INVITE; provisional responses of further forks are shown, but make no dialog. */
+const MAX_EARLY_DIALOGS = 64
+
+interface EarlyDialog {
+  readonly dialog: Dialog
+  /** The last preview of an answer. */
+  body: SessionBody | undefined
+}
+
+/** An INVITE sent, its forks, and the session it may become (RFC 3261 §13.2). */
+export class ClientSession
+  extends InviteSessionBase<ClientState, ClientEvent, ClientAction>
+  implements InviteClientSession
+{
+  readonly role = 'client' as const
+  invite: SipRequest
+  readonly #initial: InitialRequest
+  readonly #destination: Destination
+  readonly #offer: SessionBody | undefined
+  readonly #exchange: DigestExchange | undefined
+  readonly #onGone: (session: ClientSession) => void
+  readonly #early = new Map<string, EarlyDialog>()
+  #sequence = 0
+  #transaction: ClientTransaction | undefined
+  /** The 2xx that won. */
+  #success: SipResponse | undefined
+  /** Our answer to the offer in it, for the ACK. */
+  #ackBody: SessionBody | undefined
+  #refusal: SipResponse | undefined
+  #error: SipError | undefined
+
+  constructor(host: SessionHost, options: InviteOptions, onGone: (session: ClientSession) => void) {
+    const callId = options.callId ?? host.newCallId()
+    const localTag = host.newTag()
+    super({
+      host,
+      table: clientTable,
+      state: 'calling',
+      callId,
+      localTag,
+      digest: host.digest(options.credentials),
+      handlers: options.handlers ?? {},
+    })
+    this.#onGone = onGone
+    this.#offer = options.offer
+    this.#exchange = this.digest?.exchange()
+    this.#initial = buildInitialRequest(host, { ...options, method: 'INVITE', callId, localTag })
+    this.#destination = this.#initial.destination
+    this.negotiation.invite = 'client'
+    if (options.offer !== undefined) this.negotiation.offer = 'local-offer'
+    this.invite = this.#build()
+  }
+
+  /** Sends the INVITE; the core calls it once the session can be found. */
+  start(): void {
+    this.#send(this.invite)
+  }
+
+  #build(): SipRequest {
+    this.#sequence++
+    return this.#initial.create(this.#sequence, this.#offer)
+  }
+
+  #send(invite: SipRequest): void {
+    addCredentials(invite, this.#exchange)
+    this.invite = invite
+    const transaction = this.host.transactions.request(invite, { destination: this.#destination })
+    this.#transaction = transaction
+    transaction.onResponse = (response, flow) => {
+      // What an earlier attempt still gets is of no interest, but for a 2xx, which would leave a call behind.
+      if (transaction === this.#transaction) this.receiveResponse(response, flow)
+      else if (isSuccess(response)) this.receiveSuccess(response, flow)
+    }
+    const failed = (error: SipError): void => {
+      if (transaction !== this.#transaction) return
+      this.#error = error
+      this.feed('failure')
+    }
+    transaction.onTimeout = failed
+    transaction.onTransportError = failed
+  }
+
+  // ---- responses ------------------------------------------------------------------------------------------------
+
+  receiveResponse(response: SipResponse, flow: Flow): void {
+    const { statusCode } = response
+    if (statusCode < 200) this.#receiveProvisional(response)
+    else if (isSuccess(response)) this.receiveSuccess(response, flow)
+    else if (isChallenge(response) && this.#exchange !== undefined) {
+      this.#refusal = response
+      this.feed('challenge')
+    } else {
+      this.#refusal = response
+      this.feed('refusal')
+    }
+  }
+
+  #receiveProvisional(response: SipResponse): void {
+    const { statusCode, reasonPhrase } = response
+    const { tag } = response.to
+    if (statusCode === 100) {
+      this.feed('provisional')
+      return
+    }
+    const body = sessionBodyOf(response)
+    const newDialog = tag !== undefined && !this.#early.has(tag) && this.alive
+    if (tag !== undefined) this.#noteEarly(tag, response, body)
+    // Without a To tag (RFC 2543 peers) it cannot make a dialog; it is progress all the same.
+    this.feed(tag === undefined ? 'provisional' : 'early')
+    if (this.machineState !== 'proceeding' && this.machineState !== 'early') return
+    this.tell(() =>
+      this.handlers.onProgress?.({ response, statusCode, reasonPhrase, body, dialogTag: tag, newDialog }),
+    )
+  }
+
+  #noteEarly(tag: string, response: SipResponse, body: SessionBody | undefined): void {
+    const known = this.#early.get(tag)
+    if (known !== undefined) {
+      known.dialog.refreshTarget(response)
+      known.body = body ?? known.body
+    } else if (this.#early.size < MAX_EARLY_DIALOGS && this.#success === undefined) {
+      this.#early.set(tag, { dialog: Dialog.fromResponse(this.invite, response), body })
+    }
+  }
+
+  /**
+   * A 2xx: the first makes the session; a repeated one gets its ACK again; one of another fork is acknowledged and ended
+   * (RFC 3261 §13.2.2.4). Comes here from the transaction, and from the core when that is gone.
+   */
+  receiveSuccess(response: SipResponse, flow: Flow): void {
+    if (this.host.repeatAck(response)) return
+    const tag = response.to.tag ?? ''
+    if (this.#success !== undefined) {
+      // The winner's own 2xx again, while its ACK waits for the owner.
+      if (this.dialog?.id.remoteTag === tag) return
+      this.host.dropFork(this.invite, response, this.digest, flow)
+      return
+    }
+    if (this.machineState === 'terminated' || this.machineState === 'authenticating') {
+      this.host.dropFork(this.invite, response, this.digest, flow)
+      return
+    }
+    this.#success = response
+    const early = this.#early.get(tag)?.dialog
+    if (early === undefined) {
+      this.setDialog(Dialog.fromResponse(this.invite, response))
+    } else {
+      early.confirm(response)
+      this.setDialog(early)
+    }
+    this.useFlow(flow)
+    this.negotiation.invite = 'none'
+    this.feed('success')
+  }
+
+  protected override dialogFor(remoteTag: string): Dialog | undefined {
+    return (
+      super.dialogFor(remoteTag) ??
+      (this.#success === undefined ? this.#early.get(remoteTag)?.dialog : undefined)
+    )
+  }
+
+  protected contact(): string {
+    return this.#initial.contact
+  }
+
+  // ---- actions --------------------------------------------------------------------------------------------------
+
+  protected act(action: ClientAction): void {
+    switch (action) {
+      case 'send-cancel':
+        this.#transaction?.cancel({ headers: this.wish.headers })
+        break
+      case 'answer-challenge':
+        void this.#answerChallenge()
+        break
+      case 'send-invite':
+        this.#early.clear()
+        this.#resend()
+        break
+      case 'take-answer':
+        this.#takeAnswer()
+        break
+      case 'send-ack':
+        this.#sendAck()
+        break
+      case 'end-refused':
+        this.#endRefused()
+        break
+      case 'end-cancelled':
+        this.finishWith({
+          by: 'local',
+          cause: 'cancelled',
+          statusCode: this.#refusal?.statusCode,
+          response: this.#refusal,
+          reasons: this.wish.reasons,
+          error: this.#error,
+        })
+        break
+      case 'end-no-response':
+        this.finishWith({
+          by: this.#error?.code === 'SIP_TIMEOUT' ? 'timeout' : 'transport',
+          cause: 'no-response',
+          error: this.#error,
+        })
+        break
+    }
+  }
+
+  async #answerChallenge(): Promise<void> {
+    try {
+      if (this.#refusal !== undefined) await this.#exchange?.challenged(this.#refusal)
+      this.feed('retry')
+    } catch (error) {
+      this.#error = asSipError(error)
+      this.feed('refusal')
+    }
+  }
+
+  #resend(): void {
+    try {
+      this.#send(this.#build())
+    } catch (error) {
+      this.#error = asSipError(error)
+      this.feed('failure')
+    }
+  }
+
+  #endRefused(): void {
+    const response = this.#refusal
+    this.finishWith({
+      by: 'remote',
+      cause: 'refused',
+      statusCode: response?.statusCode,
+      response,
+      reasons: response === undefined ? [] : reasonsOf(response),
+      error: this.#error ?? (response === undefined ? undefined : new SipResponseError('INVITE', response)),
+    })
+  }
+
+  /** Offer and answer of the 2xx (RFC 3261 §13.2.1): the answer to our offer, or the peer's offer, which the ACK answers. */
+  #takeAnswer(): void {
+    const response = this.#success
+    if (response === undefined) return
+    const { negotiation, handlers } = this
+    this.tell(() => handlers.onAccepted?.(response))
+    // Some peers leave the answer out of the 2xx once it was in a 18x of the same dialog.
+    const preview = this.#early.get(response.to.tag ?? '')?.body
+    const body = sessionBodyOf(response) ?? preview
+    this.#early.clear()
+    const context = { message: response, phase: 'initial' } as const
+    negotiation.offer = 'stable'
+    if (this.#offer !== undefined && body === undefined) {
+      this.unsettled(new SipDialogStateError('the 2xx brought no answer to our offer'))
+      return
+    }
+    if (body === undefined) {
+      this.feed('settled')
+      return
+    }
+    consult<SessionBody | undefined | void>(
+      () => {
+        if (this.#offer !== undefined) return handlers.onAnswer?.(body, context)
+        negotiation.offer = 'remote-offer'
+        if (handlers.onOffer === undefined) {
+          throw new SipDialogStateError('nobody answers the offer in the 2xx: set handlers.onOffer')
+        }
+        return handlers.onOffer(body, context)
+      },
+      answer => {
+        negotiation.offer = 'stable'
+        if (this.#offer === undefined && answer !== undefined) this.#ackBody = answer
+        this.feed('settled')
+      },
+      error => {
+        negotiation.offer = 'stable'
+        this.unsettled(error)
+      },
+    )
+  }
+
+  #sendAck(): void {
+    const { dialog } = this
+    if (dialog === undefined || this.#success === undefined) return
+    const { request, nextHop } = dialog.createAck(this.invite, {
+      headers: this.host.identity('request'),
+      ...(this.#ackBody === undefined ? {} : { body: this.#ackBody }),
+    })
+    this.host.acknowledge(this.#success, request, routeOver(destinationOf(nextHop), this.flow))
+  }
+
+  protected onTerminated(): void {
+    this.#early.clear()
+    this.#onGone(this)
+  }
+}
+
+function isSuccess(response: SipResponse): boolean {
+  return response.statusCode >= 200 && response.statusCode < 300
+}

@@ -1,0 +1,253 @@
+import { OptionError } from '../../runtime/errors.ts'
+import type { SipError } from '../../runtime/errors.ts'
+import { createResponse } from '../message/build.ts'
+import type { SipRequest, SipResponse } from '../message/message.ts'
+import { NameAddr } from '../message/name-addr.ts'
+import type { ServerTransaction } from '../transaction/server-transaction.ts'
+import { sessionBodyOf } from './bodies.ts'
+import { Dialog } from './dialog.ts'
+import { SipDialogStateError } from './errors.ts'
+import { InviteSessionBase } from './invite-session.ts'
+import { consult } from './owner.ts'
+import { reasonsOf } from './reason.ts'
+import type { SessionHost } from './session-host.ts'
+import { serverTable } from './session-table.ts'
+import type { ServerAction, ServerEvent, ServerState } from './session-table.ts'
+import type {
+  AnswerOptions,
+  HeaderList,
+  InviteServerSession,
+  RejectOptions,
+  RespondOptions,
+  RingOptions,
+  SessionBody,
+} from './session-types.ts'
+import { SuccessRepeater } from './success-repeater.ts'
+
+/** An INVITE received outside any dialog, and the session it may become (RFC 3261 §13.3). */
+export class ServerSession
+  extends InviteSessionBase<ServerState, ServerEvent, ServerAction>
+  implements InviteServerSession
+{
+  readonly role = 'server' as const
+  readonly invite: SipRequest
+  readonly offer: SessionBody | undefined
+  readonly #transaction: ServerTransaction
+  readonly #onGone: () => void
+  readonly #contact: string
+  #answered = false
+  #early: SessionBody | undefined
+  #provisional: SipResponse | undefined
+  #success: SipResponse | undefined
+  #refusal: { readonly statusCode: number; readonly options: RespondOptions } | undefined
+  #cancel: SipRequest | undefined
+  #broken: SipError | undefined
+  #ack: SipRequest | undefined
+  #repeater: SuccessRepeater | undefined
+
+  constructor(host: SessionHost, transaction: ServerTransaction, onGone: () => void) {
+    const { request, flow } = transaction
+    super({
+      host,
+      table: serverTable,
+      state: 'trying',
+      callId: request.callId,
+      localTag: transaction.toTag,
+      digest: host.digest(undefined),
+      handlers: {},
+    })
+    this.invite = request
+    this.offer = sessionBodyOf(request)
+    this.#transaction = transaction
+    this.#onGone = onGone
+    this.#contact = host.contact(flow, request.uri.kind === 'sip' ? request.uri.user : undefined)
+    this.negotiation.invite = 'server'
+    if (this.offer !== undefined) this.negotiation.offer = 'remote-offer'
+    this.setDialog(Dialog.fromRequest(request, this.localTag))
+    this.useFlow(flow)
+    transaction.onCancel = cancel => {
+      this.#cancel = cancel
+      this.feed('cancel')
+    }
+    transaction.onTransportError = error => {
+      this.#broken = error
+      this.feed('broken')
+    }
+  }
+
+  get answered(): boolean {
+    return this.#answered || this.machineState === 'terminated'
+  }
+
+  ring(options: RingOptions = {}): void {
+    if (this.answered) return
+    const { body = this.#early, reasonPhrase } = options
+    const statusCode = options.statusCode ?? (body === undefined ? 180 : 183)
+    if (!Number.isInteger(statusCode) || statusCode < 101 || statusCode > 199) {
+      throw new OptionError('statusCode', `${statusCode} is not provisional; give 101 to 199`)
+    }
+    this.#provisional = createResponse(this.invite, statusCode, {
+      toTag: this.localTag,
+      headers: [...this.targetHeaders('response'), ...(options.headers ?? [])],
+      ...(reasonPhrase === undefined ? {} : { reasonPhrase }),
+      ...(body === undefined ? {} : { body: body.body, contentType: body.contentType }),
+    })
+    this.#early = body
+    this.feed('ring')
+  }
+
+  answer(options: AnswerOptions = {}): boolean {
+    if (this.answered) return false
+    const statusCode = options.statusCode ?? 200
+    if (!Number.isInteger(statusCode) || statusCode < 200 || statusCode > 299) {
+      throw new OptionError('statusCode', `${statusCode} does not answer a call; give 200 to 299`)
+    }
+    const body = options.body ?? this.#early
+    const contact = options.contact ?? this.#contact
+    this.#success = createResponse(this.invite, statusCode, {
+      toTag: this.localTag,
+      headers: [['Contact', contact], ...this.host.capabilities('response'), ...(options.headers ?? [])],
+      ...(body === undefined ? {} : { body: body.body, contentType: body.contentType }),
+    })
+    this.#answered = true
+    this.negotiation.invite = 'none'
+    this.negotiation.offer = this.offer === undefined && body !== undefined ? 'local-offer' : 'stable'
+    this.dialog?.confirm()
+    this.feed('answer')
+    return true
+  }
+
+  reject(statusCode: number, options: RejectOptions = {}): boolean {
+    if (!Number.isInteger(statusCode) || statusCode < 300 || statusCode > 699) {
+      throw new OptionError('statusCode', `${statusCode} does not refuse a call; give 400 to 699`)
+    }
+    if (this.answered) return false
+    this.#answered = true
+    this.#refusal = { statusCode, options }
+    this.feed('reject')
+    return true
+  }
+
+  redirect(
+    targets: readonly string[],
+    options: { readonly permanent?: boolean; readonly headers?: HeaderList } = {},
+  ): boolean {
+    if (targets.length === 0) throw new OptionError('targets', 'give at least one address to redirect to')
+    const contacts = targets.map(target => ['Contact', NameAddr.parse(target).toString()] as const)
+    return this.reject(options.permanent === true ? 301 : 302, {
+      headers: [...contacts, ...(options.headers ?? [])],
+    })
+  }
+
+  protected contact(): string {
+    return this.#contact
+  }
+
+  protected override acknowledged(ack: SipRequest): void {
+    if (ack.cseq.sequence !== this.invite.cseq.sequence) {
+      super.acknowledged(ack)
+      return
+    }
+    this.#ack = ack
+    this.feed('ack')
+  }
+
+  protected act(action: ServerAction): void {
+    switch (action) {
+      case 'send-provisional':
+        if (this.#provisional !== undefined) this.#transaction.respond(this.#provisional)
+        break
+      case 'send-success':
+        this.#sendSuccess()
+        break
+      case 'start-repeat':
+        this.#startRepeat()
+        break
+      case 'stop-repeat':
+        this.#repeater?.stop()
+        break
+      case 'send-refusal':
+        this.#refuse(this.#refusal?.statusCode ?? 500, this.#refusal?.options)
+        break
+      case 'send-unavailable':
+        this.#refuse(480, { headers: this.wish.headers })
+        break
+      case 'send-terminated':
+        this.#refuse(487)
+        break
+      case 'take-ack':
+        this.#takeAck()
+        break
+      case 'end-cancelled':
+        this.finishWith({
+          by: 'remote',
+          cause: 'cancelled',
+          statusCode: 487,
+          request: this.#cancel,
+          reasons: this.#cancel === undefined ? [] : reasonsOf(this.#cancel),
+        })
+        break
+      case 'end-refused':
+        this.finishWith({
+          by: 'local',
+          cause: 'refused',
+          statusCode: this.#transaction.response?.statusCode,
+          reasons: this.wish.reasons,
+        })
+        break
+      case 'end-transport':
+        this.finishWith({ by: 'transport', cause: 'no-response', error: this.#broken })
+        break
+    }
+  }
+
+  #sendSuccess(): void {
+    const success = this.#success
+    if (success === undefined) return
+    this.#transaction.respond(success)
+    this.tell(() => this.handlers.onAccepted?.(success))
+  }
+
+  #startRepeat(): void {
+    const { clock, t1, t2 } = this.host
+    this.#repeater = new SuccessRepeater({
+      clock,
+      t1,
+      t2,
+      resend: () => {
+        if (this.#success !== undefined) this.#transaction.respond(this.#success)
+      },
+      giveUp: () => this.feed('no-ack'),
+    })
+  }
+
+  #refuse(statusCode: number, options?: RespondOptions): void {
+    this.#answered = true
+    this.respond(this.#transaction, statusCode, options)
+  }
+
+  /** The ACK completes the session; when our offer went in the 2xx, it brings the answer (RFC 3261 §13.2.1). */
+  #takeAck(): void {
+    const ack = this.#ack
+    if (ack === undefined || this.negotiation.offer !== 'local-offer') {
+      this.feed('settled')
+      return
+    }
+    this.negotiation.offer = 'stable'
+    const answer = sessionBodyOf(ack)
+    if (answer === undefined) {
+      this.unsettled(new SipDialogStateError('the ACK brought no answer to the offer in our 2xx'))
+      return
+    }
+    consult(
+      () => this.handlers.onAnswer?.(answer, { message: ack, phase: 'initial' }),
+      () => this.feed('settled'),
+      error => this.unsettled(error),
+    )
+  }
+
+  protected onTerminated(): void {
+    this.#repeater?.stop()
+    this.#onGone()
+  }
+}

@@ -1,0 +1,505 @@
+import { SipError } from '../../runtime/errors.ts'
+import { createResponse } from '../message/build.ts'
+import { SipResponse } from '../message/message.ts'
+import type { SipRequest } from '../message/message.ts'
+import type { ServerTransaction } from '../transaction/server-transaction.ts'
+import type { DigestClient } from '../auth/client.ts'
+import { destinationOf } from '../transport/locate.ts'
+import type { Flow } from '../transport/flow.ts'
+import { Negotiation } from './changes.ts'
+import type { ChangingSession } from './changes.ts'
+import { answerInDialog, checkRequest, endsDialog } from './defaults.ts'
+import type { Dialog } from './dialog.ts'
+import { SipDialogStateError, SipResponseError } from './errors.ts'
+import { IncomingChanges } from './incoming-changes.ts'
+import { ServerRequest } from './server-request.ts'
+import { OutgoingChange } from './outgoing-change.ts'
+import { sendAuthenticated } from './outgoing.ts'
+import { reasonParts, reasonsOf, reasonValue } from './reason.ts'
+import { routeOver } from './session-host.ts'
+import type { SessionHost } from './session-host.ts'
+import { publicState, step } from './session-table.ts'
+import type { CommonAction, CommonEvent, Table } from './session-table.ts'
+import type {
+  HangupOptions,
+  HeaderList,
+  InviteSession,
+  ReinviteOptions,
+  RequestInDialogOptions,
+  RespondOptions,
+  SessionBody,
+  SessionEnd,
+  SessionHandlers,
+  SessionReason,
+  SessionState,
+} from './session-types.ts'
+
+type MachineState = keyof typeof publicState
+
+/** The parts of a `SessionEnd` that are not empty. */
+export type EndParts = Pick<SessionEnd, 'by' | 'cause'> & Partial<SessionEnd>
+
+/** What `hangup` leaves behind for the moment when it can be carried out. */
+interface Wish {
+  readonly headers: HeaderList
+  readonly reasons: readonly SessionReason[]
+}
+
+const noWish: Wish = { headers: [], reasons: [] }
+
+/**
+ * What client and server sessions share: the machine that runs one of the tables, everything that happens inside the dialog, and the end.
+ */
+export abstract class InviteSessionBase<
+  State extends MachineState,
+  Event extends string,
+  Action extends string,
+>
+  implements InviteSession, ChangingSession
+{
+  abstract readonly role: 'client' | 'server'
+  abstract readonly invite: SipRequest
+  readonly host: SessionHost
+  readonly callId: string
+  readonly localTag: string
+  readonly digest: DigestClient | undefined
+  readonly negotiation: Negotiation = new Negotiation()
+  handlers: SessionHandlers
+  readonly ended: Promise<SessionEnd>
+  /** Settles when nothing is left to send: the BYE has been answered or given up. */
+  readonly settled: Promise<void>
+
+  readonly #table: Table<State, Event | CommonEvent, Action | CommonAction>
+  #machine: State
+  readonly #events: (Event | CommonEvent)[] = []
+  #stepping = false
+  #public: SessionState
+  #end: SessionEnd | undefined
+  #resolveEnded!: (end: SessionEnd) => void
+  #resolveSettled!: () => void
+  #wish: Wish | undefined
+  #dialog: Dialog | undefined
+  #incoming: IncomingChanges | undefined
+  #outgoing: OutgoingChange | undefined
+  #flow: Flow | undefined
+  #releaseFlow: (() => void) | undefined
+  #bye: ServerTransaction | undefined
+  /** Why the session is about to be lost, or could not be set up. */
+  #failure: unknown
+
+  protected constructor(init: {
+    readonly host: SessionHost
+    readonly table: Table<State, Event | CommonEvent, Action | CommonAction>
+    readonly state: State
+    readonly callId: string
+    readonly localTag: string
+    readonly digest: DigestClient | undefined
+    readonly handlers: SessionHandlers
+  }) {
+    this.host = init.host
+    this.#table = init.table
+    this.#machine = init.state
+    this.#public = publicState[init.state]
+    this.callId = init.callId
+    this.localTag = init.localTag
+    this.digest = init.digest
+    this.handlers = init.handlers
+    this.ended = new Promise(resolve => {
+      this.#resolveEnded = resolve
+    })
+    this.settled = new Promise(resolve => {
+      this.#resolveSettled = resolve
+    })
+  }
+
+  // ---- what the owner sees --------------------------------------------------------------------------------------
+
+  get state(): SessionState {
+    return this.#public
+  }
+
+  get end(): SessionEnd | undefined {
+    return this.#end
+  }
+
+  get remoteTag(): string | undefined {
+    return this.#dialog?.id.remoteTag
+  }
+
+  get alive(): boolean {
+    return this.#end === undefined
+  }
+
+  hangup(options: HangupOptions = {}): void {
+    const reasons = options.reasons ?? []
+    this.#wish ??= {
+      headers: [
+        ...reasons.map(reason => ['Reason', reasonValue(reason)] as const),
+        ...(options.headers ?? []),
+      ],
+      reasons: reasonParts(reasons),
+    }
+    this.feed('hangup')
+  }
+
+  async reinvite(options: ReinviteOptions = {}): Promise<SipResponse> {
+    if (this.#machine !== 'confirmed' || this.#outgoing === undefined) {
+      throw new SipDialogStateError(
+        `the session is ${this.#public}: it can be changed once it is confirmed and until it ends`,
+      )
+    }
+    return this.#outgoing.reinvite(options)
+  }
+
+  async request(method: string, options: RequestInDialogOptions = {}): Promise<SipResponse> {
+    const dialog = this.#dialog
+    if (dialog === undefined || this.#end !== undefined) {
+      throw new SipDialogStateError(`the session is ${this.#public}: there is no dialog to send ${method} in`)
+    }
+    try {
+      const { response, flow } = await sendAuthenticated(this.host.transactions, this.digest, () => {
+        const { request, nextHop } = dialog.createRequest(method, {
+          headers: [...this.host.identity('request'), ...(options.headers ?? [])],
+          ...(options.body === undefined ? {} : { body: options.body }),
+        })
+        return { request, destination: routeOver(destinationOf(nextHop), this.#flow) }
+      })
+      this.useFlow(flow)
+      if (endsDialog(method, response.statusCode)) this.lost(response)
+      return response
+    } catch (error) {
+      if (isUnanswered(error)) this.lost(error)
+      throw error
+    }
+  }
+
+  // ---- the machine ----------------------------------------------------------------------------------------------
+
+  protected get machineState(): State {
+    return this.#machine
+  }
+
+  /** Feeds an event to the table and carries out what it says. Events that actions cause wait until the row is done. */
+  protected feed(event: Event | CommonEvent): void {
+    this.#events.push(event)
+    if (this.#stepping) return
+    this.#stepping = true
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) this.#step(next)
+    } finally {
+      this.#stepping = false
+    }
+  }
+
+  #step(event: Event | CommonEvent): void {
+    const from = this.#machine
+    const { to, actions } = step(this.#table, from, event)
+    this.#machine = to
+    if (to !== from && this.host.hasSubscribers) {
+      this.host.publish({
+        kind: 'state',
+        role: this.role,
+        callId: this.callId,
+        localTag: this.localTag,
+        remoteTag: this.remoteTag,
+        from,
+        to,
+        event,
+      })
+    }
+    this.#show(publicState[to])
+    for (const action of actions) this.#carryOut(action)
+    if (to === 'terminated' && from !== 'terminated') this.#finish()
+  }
+
+  #show(state: SessionState): void {
+    if (state === this.#public) return
+    this.#public = state
+    this.tell(() => this.handlers.onStateChange?.(state))
+  }
+
+  #carryOut(action: Action | CommonAction): void {
+    switch (action) {
+      case 'send-bye':
+        this.#sendBye({ by: 'local', cause: 'bye' })
+        break
+      case 'send-bye-unwanted':
+        this.#sendBye({ by: 'local', cause: 'cancelled' })
+        break
+      case 'send-bye-failed':
+        this.#sendBye({
+          by: 'error',
+          cause: 'failed',
+          reasons: failedReasons,
+          error: asSipError(this.#failure),
+        })
+        break
+      case 'send-bye-no-ack':
+        this.#sendBye({ by: 'timeout', cause: 'no-ack', reasons: noAckReasons })
+        break
+      case 'send-bye-lost':
+        this.#sendBye(lostParts(this.#failure))
+        break
+      case 'answer-bye':
+        this.#answerBye(200)
+        break
+      case 'refuse-bye':
+        this.#answerBye(481)
+        break
+      case 'end-bye':
+        this.#endByPeer()
+        break
+      case 'confirm':
+        this.tell(() => this.handlers.onConfirmed?.())
+        break
+      default:
+        this.act(action)
+    }
+  }
+
+  /** Actions of the one table only. */
+  protected abstract act(action: Action): void
+
+  // ---- the dialog -----------------------------------------------------------------------------------------------
+
+  get dialog(): Dialog | undefined {
+    return this.#dialog
+  }
+
+  /** The dialog of this session: the one that was answered, or the one an INVITE received makes. */
+  protected setDialog(dialog: Dialog): void {
+    this.#dialog = dialog
+    this.#incoming = new IncomingChanges(this, dialog)
+    this.#outgoing = new OutgoingChange(this, dialog)
+  }
+
+  get flow(): Flow | undefined {
+    return this.#flow
+  }
+
+  useFlow(flow: Flow | undefined): void {
+    if (flow === undefined || flow === this.#flow || this.#machine === 'terminated') return
+    this.#releaseFlow?.()
+    this.#flow = flow
+    this.#releaseFlow = flow.hold()
+  }
+
+  /** The dialog a request with that remote tag belongs to; early dialogs of a fork are the client's affair. */
+  protected dialogFor(remoteTag: string): Dialog | undefined {
+    const known = this.#dialog?.id.remoteTag
+    // A peer that sent no tag while the dialog was made may send one later.
+    return known === remoteTag || known === '' ? this.#dialog : undefined
+  }
+
+  /** A request that carries our tag (ACK and CANCEL apart). */
+  receive(transaction: ServerTransaction): void {
+    const { request } = transaction
+    const dialog = this.dialogFor(request.from.tag ?? '')
+    if (dialog === undefined || this.#machine === 'terminated') {
+      this.respond(transaction, 481)
+      return
+    }
+    const refusal = checkRequest(request, this.host)
+    if (refusal !== undefined) {
+      this.respond(transaction, refusal.statusCode, refusal)
+      return
+    }
+    const verdict = dialog.receive(request)
+    if (!verdict.accept) {
+      this.respond(transaction, verdict.statusCode)
+      return
+    }
+    if (request.method === 'BYE') {
+      this.#bye = transaction
+      this.feed('bye')
+      return
+    }
+    if (this.#end !== undefined) {
+      this.respond(transaction, 481)
+      return
+    }
+    this.useFlow(transaction.flow)
+    this.#receiveOther(transaction, dialog)
+  }
+
+  #receiveOther(transaction: ServerTransaction, dialog: Dialog): void {
+    const { request } = transaction
+    if (dialog === this.#dialog && request.method === 'INVITE') {
+      this.#incoming?.invite(transaction)
+      return
+    }
+    if (dialog === this.#dialog && request.method === 'UPDATE') {
+      this.#incoming?.update(transaction)
+      return
+    }
+    const incoming = new ServerRequest(this.host, transaction)
+    let taken = false
+    this.tell(() => {
+      taken = this.handlers.onRequest?.(incoming) === true
+    })
+    if (taken || incoming.responded) return
+    const answer = answerInDialog(request, this.host)
+    incoming.respond(answer.statusCode, answer)
+  }
+
+  /** An ACK that carries our tag. One for a 2xx nobody repeats any more is ignored (§13.3.1.4). */
+  receiveAck(ack: SipRequest, flow: Flow | undefined): void {
+    if (this.dialogFor(ack.from.tag ?? '') === undefined || this.#end !== undefined) return
+    this.useFlow(flow)
+    this.acknowledged(ack)
+  }
+
+  protected acknowledged(ack: SipRequest): void {
+    this.#incoming?.acknowledge(ack)
+  }
+
+  // ---- for the changes ------------------------------------------------------------------------------------------
+
+  targetHeaders(kind: 'request' | 'response'): HeaderList {
+    return [['Contact', this.contact()], ...this.host.capabilities(kind)]
+  }
+
+  /** Our Contact, the same for the whole session. */
+  protected abstract contact(): string
+
+  successResponse(request: SipRequest, body: SessionBody | undefined): SipResponse {
+    return createResponse(request, 200, {
+      toTag: this.localTag,
+      headers: this.targetHeaders('response'),
+      ...(body === undefined ? {} : { body: body.body, contentType: body.contentType }),
+    })
+  }
+
+  respond(transaction: ServerTransaction, statusCode: number, options: RespondOptions = {}): void {
+    new ServerRequest(this.host, transaction).respond(statusCode, options)
+  }
+
+  notAcknowledged(): void {
+    this.feed('no-ack')
+  }
+
+  lost(by: unknown): void {
+    this.#failure ??= by
+    this.feed('lost')
+  }
+
+  /** Offer and answer did not come to an end: an owner refused, or the answer was missing. */
+  protected unsettled(by: unknown): void {
+    this.#failure ??= by
+    this.feed('unsettled')
+  }
+
+  reportError(error: unknown): void {
+    if (!this.host.hasSubscribers) return
+    this.host.publish({
+      kind: 'handler-error',
+      role: this.role,
+      callId: this.callId,
+      localTag: this.localTag,
+      remoteTag: this.remoteTag,
+      error,
+    })
+  }
+
+  /** Calls the owner; what it throws is published and goes no further. */
+  protected tell(call: () => void): void {
+    try {
+      call()
+    } catch (error) {
+      this.reportError(error)
+    }
+  }
+
+  // ---- the end --------------------------------------------------------------------------------------------------
+
+  protected get wish(): Wish {
+    return this.#wish ?? noWish
+  }
+
+  #sendBye(parts: EndParts): void {
+    const dialog = this.#dialog
+    const reasons = parts.reasons ?? this.wish.reasons
+    const headers = [
+      ...this.host.identity('request'),
+      ...(parts.reasons === undefined
+        ? this.wish.headers
+        : parts.reasons.map(reason => ['Reason', reasonValue(reason)] as const)),
+    ]
+    this.finishWith({ ...parts, reasons })
+    if (dialog === undefined) {
+      this.feed('bye-done')
+      return
+    }
+    void this.host.bye(dialog, headers, this.digest, this.#flow).then(() => this.feed('bye-done'))
+  }
+
+  #answerBye(statusCode: number): void {
+    const transaction = this.#bye
+    if (transaction !== undefined) this.respond(transaction, statusCode)
+  }
+
+  #endByPeer(): void {
+    const request = this.#bye?.request
+    this.finishWith({
+      by: 'remote',
+      cause: 'bye',
+      request,
+      reasons: request === undefined ? [] : reasonsOf(request),
+    })
+  }
+
+  /** The owner learns how it ended; only the first counts. */
+  protected finishWith(parts: EndParts): void {
+    if (this.#end !== undefined) return
+    const end: SessionEnd = {
+      statusCode: undefined,
+      response: undefined,
+      request: undefined,
+      reasons: [],
+      error: undefined,
+      ...parts,
+    }
+    this.#end = end
+    this.#incoming?.close()
+    this.#outgoing?.close()
+    this.tell(() => this.handlers.onEnd?.(end))
+    this.#resolveEnded(end)
+  }
+
+  #finish(): void {
+    this.#releaseFlow?.()
+    this.#releaseFlow = undefined
+    this.onTerminated()
+    this.#resolveSettled()
+  }
+
+  /** The machine is in `terminated`: nothing is left to do. */
+  protected abstract onTerminated(): void
+}
+
+const noAckReasons: readonly SessionReason[] = [{ protocol: 'SIP', cause: 408, text: 'No ACK received' }]
+const failedReasons: readonly SessionReason[] = [
+  { protocol: 'SIP', cause: 488, text: 'No agreement on media' },
+]
+
+/** What a lost dialog ended by: a 481 or 408 in it, or no answer at all. */
+function lostParts(by: unknown): EndParts {
+  if (by instanceof SipResponse) {
+    return { by: 'remote', cause: 'dialog-lost', statusCode: by.statusCode, response: by }
+  }
+  if (by instanceof SipResponseError) {
+    return { by: 'remote', cause: 'dialog-lost', statusCode: by.statusCode, response: by.response, error: by }
+  }
+  const error = asSipError(by)
+  return { by: error?.code === 'SIP_TRANSPORT' ? 'transport' : 'timeout', cause: 'dialog-lost', error }
+}
+
+/** Whether the request got no response at all: that ends the dialog too (RFC 3261 §12.2.1.2). */
+function isUnanswered(error: unknown): boolean {
+  return error instanceof SipError && (error.code === 'SIP_TIMEOUT' || error.code === 'SIP_TRANSPORT')
+}
+
+export function asSipError(error: unknown): SipError | undefined {
+  if (error === undefined || error instanceof SipError) return error
+  return new SipError('SIP_STATE', 'a handler of the session failed: see cause', { cause: error })
+}

@@ -1,0 +1,172 @@
+import type { SipRequest, SipResponse } from '../message/message.ts'
+import { destinationOf } from '../transport/locate.ts'
+import { sessionBodyOf } from './bodies.ts'
+import type { ChangingSession } from './changes.ts'
+import type { Dialog } from './dialog.ts'
+import { SipDialogStateError, SipResponseError } from './errors.ts'
+import { endsDialog } from './defaults.ts'
+import { glareWaitMs, mayInvite } from './offer-answer.ts'
+import { addCredentials, isChallenge } from './outgoing.ts'
+import { routeOver } from './session-host.ts'
+import type { ReinviteOptions, SessionBody } from './session-types.ts'
+
+/** How often a re-INVITE is tried that meets 491 every time. */
+const MAX_GLARE_RETRIES = 6
+
+/** Our own re-INVITE (RFC 3261 §14.1): one at a time; a refused one leaves the session as it was. */
+export class OutgoingChange {
+  readonly #session: ChangingSession
+  readonly #dialog: Dialog
+  #running = false
+  /** Ends the wait after a 491. */
+  #wake: (() => void) | undefined
+
+  constructor(session: ChangingSession, dialog: Dialog) {
+    this.#session = session
+    this.#dialog = dialog
+  }
+
+  async reinvite(options: ReinviteOptions): Promise<SipResponse> {
+    if (this.#running || !mayInvite(this.#session.negotiation)) {
+      throw new SipDialogStateError('another change of the session is under way: wait for it to end')
+    }
+    this.#running = true
+    try {
+      return await this.#attempts(options)
+    } finally {
+      this.#running = false
+    }
+  }
+
+  /** The session is over. */
+  close(): void {
+    this.#wake?.()
+  }
+
+  async #attempts(options: ReinviteOptions): Promise<SipResponse> {
+    const session = this.#session
+    const exchange = session.digest?.exchange()
+    for (let glares = 0; ;) {
+      const { request, nextHop } = this.#dialog.createRequest('INVITE', {
+        headers: [...session.targetHeaders('request'), ...(options.headers ?? [])],
+        ...(options.offer === undefined ? {} : { body: options.offer }),
+      })
+      addCredentials(request, exchange)
+      const response = await this.#send(request, destinationOf(nextHop), options)
+      const { statusCode } = response
+      if (statusCode < 300) return response
+      if (isChallenge(response) && exchange !== undefined) {
+        await exchange.challenged(response)
+      } else if (statusCode === 491 && glares < MAX_GLARE_RETRIES) {
+        glares++
+        await this.#waitForTurn()
+      } else {
+        const error = new SipResponseError('INVITE', response)
+        if (endsDialog('INVITE', statusCode)) session.lost(error)
+        throw error
+      }
+      this.#mustBeAlive()
+    }
+  }
+
+  /** The final response; when it is a 2xx, after offer and answer are complete and the ACK is sent. */
+  #send(
+    request: SipRequest,
+    hop: ReturnType<typeof destinationOf>,
+    options: ReinviteOptions,
+  ): Promise<SipResponse> {
+    const session = this.#session
+    const { negotiation, host } = session
+    negotiation.invite = 'client'
+    if (options.offer !== undefined) negotiation.offer = 'local-offer'
+    const free = (): void => {
+      negotiation.invite = 'none'
+      negotiation.offer = 'stable'
+    }
+    return new Promise((resolve, reject) => {
+      const transaction = host.transactions.request(request, { destination: routeOver(hop, session.flow) })
+      let answered = false
+      transaction.onResponse = response => {
+        if (response.statusCode < 200) return
+        if (answered) {
+          host.repeatAck(response)
+          return
+        }
+        answered = true
+        session.useFlow(transaction.flow)
+        if (response.statusCode < 300) {
+          this.#complete(request, response, options.offer === undefined, free).then(
+            () => resolve(response),
+            reject,
+          )
+          return
+        }
+        free()
+        resolve(response)
+      }
+      const failed = (error: unknown): void => {
+        free()
+        session.lost(error)
+        reject(error)
+      }
+      transaction.onTimeout = failed
+      transaction.onTransportError = failed
+    })
+  }
+
+  async #complete(
+    request: SipRequest,
+    response: SipResponse,
+    late: boolean,
+    free: () => void,
+  ): Promise<void> {
+    const session = this.#session
+    const { handlers } = session
+    this.#dialog.refreshTarget(response)
+    const body = sessionBodyOf(response)
+    const context = { message: response, phase: 'reinvite' } as const
+    let answer: SessionBody | undefined
+    let failure: unknown
+    try {
+      if (!session.alive) {
+        failure = new SipDialogStateError('the session ended while it was being changed')
+      } else if (body === undefined) {
+        if (!late) throw new SipDialogStateError('the 2xx brought no answer to our offer')
+      } else if (late) {
+        session.negotiation.offer = 'remote-offer'
+        answer = await handlers.onOffer?.(body, context)
+        if (answer === undefined) throw new SipDialogStateError('nobody answers offers: set handlers.onOffer')
+      } else {
+        await handlers.onAnswer?.(body, context)
+      }
+    } catch (error) {
+      failure = error
+    }
+    free()
+    // The ACK is owed whatever became of the body (RFC 3261 §13.2.2.4).
+    const ack = this.#dialog.createAck(request, answer === undefined ? {} : { body: answer })
+    session.host.acknowledge(response, ack.request, routeOver(destinationOf(ack.nextHop), session.flow))
+    if (failure !== undefined) throw failure
+  }
+
+  /** Waits as RFC 3261 §14.1 has it, and on while a change of the peer's is under way. */
+  async #waitForTurn(): Promise<void> {
+    const { host, role, negotiation } = this.#session
+    do {
+      const ms = glareWaitMs(role === 'client', host.random.uint32())
+      await new Promise<void>(resolve => {
+        const timer = host.clock.setTimer(host.clock.now() + ms, resolve)
+        this.#wake = () => {
+          timer.cancel()
+          resolve()
+        }
+      })
+      this.#wake = undefined
+      this.#mustBeAlive()
+    } while (!mayInvite(negotiation))
+  }
+
+  #mustBeAlive(): void {
+    if (!this.#session.alive) throw new SipDialogStateError('the session ended while it was being changed')
+  }
+}

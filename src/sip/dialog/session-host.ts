@@ -1,0 +1,57 @@
+import type { Clock, Random } from '../../runtime/runtime.ts'
+import type { Credentials, DigestClient } from '../auth/client.ts'
+import type { SipRequest, SipResponse } from '../message/message.ts'
+import type { TransactionLayer } from '../transaction/transaction-layer.ts'
+import type { Destination } from '../transport/destination.ts'
+import type { Flow } from '../transport/flow.ts'
+import type { DialogEvent } from './core-types.ts'
+import type { Dialog } from './dialog.ts'
+import type { HeaderList } from './session-types.ts'
+
+/** What sessions need of the core that owns them. */
+export interface SessionHost {
+  readonly clock: Clock
+  readonly random: Random
+  readonly transactions: TransactionLayer
+  /** Milliseconds, RFC 3261 §17.1.1.1. */
+  readonly t1: number
+  readonly t2: number
+  readonly allow: readonly string[]
+  readonly supported: readonly string[]
+  readonly accept: readonly string[]
+  /** User-Agent or Server. */
+  identity(kind: 'request' | 'response'): HeaderList
+  /** Identity, Allow and Supported, for INVITE, UPDATE and their 2xx, and for OPTIONS. */
+  capabilities(kind: 'request' | 'response'): HeaderList
+  newTag(): string
+  newCallId(): string
+  /** A digest client for these credentials, or the core's own; undefined when there are none. */
+  digest(credentials: Credentials | undefined): DigestClient | undefined
+  /** Contact for messages to that destination or over that flow; `user` is its user part. */
+  contact(where: Flow | Destination, user: string | undefined): string
+  /** Sends the ACK and keeps it for repeated 2xx. */
+  acknowledge(response: SipResponse, ack: SipRequest, destination: Destination): void
+  /** Sends the ACK of that 2xx again; false when none is kept. */
+  repeatAck(response: SipResponse): boolean
+  /** A 2xx of a dialog nobody wants: ACK, then BYE (RFC 3261 §13.2.2.4). */
+  dropFork(
+    invite: SipRequest,
+    response: SipResponse,
+    digest: DigestClient | undefined,
+    flow: Flow | undefined,
+  ): void
+  /** BYE and its repeats after 401 or 407; settles when it is answered or given up. Never rejects. */
+  bye(
+    dialog: Dialog,
+    headers: HeaderList,
+    digest: DigestClient | undefined,
+    flow: Flow | undefined,
+  ): Promise<void>
+  publish(event: Omit<DialogEvent, 'core' | 'at'>): void
+  readonly hasSubscribers: boolean
+}
+
+/** Where a request goes: over the dialog's connection while that is open, whatever the Contact says of transports, and else to the next hop. */
+export function routeOver(destination: Destination, flow: Flow | undefined): Destination {
+  return flow !== undefined && flow.reliable && !flow.closed ? { ...destination, flow } : destination
+}
