@@ -1,5 +1,4 @@
 import { SipError } from '../../runtime/errors.ts'
-import type { UdpSocket } from '../../runtime/runtime.ts'
 import type { AudioSink } from '../audio/audio-sink.ts'
 import { LiveAudioSink } from '../audio/audio-sink.ts'
 import type { AudioSource } from '../audio/audio-source.ts'
@@ -8,8 +7,6 @@ import { CallRecording } from '../audio/recording.ts'
 import type { Recording, RecordingOptions, RecordingSink } from '../audio/recording.ts'
 import type { AudioCodec } from '../codec/codec.ts'
 import { PCMA, PCMU } from '../codec/g711.ts'
-import { SymmetricLatch } from '../rtp/latch.ts'
-import { MediaTimeout } from '../rtp/media-timeout.ts'
 import type { PacedHandle } from '../rtp/pacer.ts'
 import type { MediaPort } from '../rtp/port-pool.ts'
 import type { ReceivedDigit } from '../rtp/telephone-event-receiver.ts'
@@ -20,10 +17,8 @@ import { writeSdp } from '../sdp/write.ts'
 import { mediaDtmfChannel, mediaEventChannel } from './diagnostics.ts'
 import { DigitQueue } from './digit-queue.ts'
 import { DigitSender } from './digit-sender.ts'
-import { familyOf, reachable, resolveRemote } from './addresses.ts'
-import type { PayloadDecoder } from './payload-decoder.ts'
-import { MediaReceiver } from './receiver.ts'
-import { MediaSender } from './sender.ts'
+import { familyOf, reachable } from './addresses.ts'
+import { MediaFlow } from './flow.ts'
 import { changeBetween, mediaStats } from './summaries.ts'
 import type {
   DtmfDigit,
@@ -65,20 +60,10 @@ export class MediaSession {
   readonly #recordings: Set<CallRecording> = new Set()
   #source: LiveAudioSource | undefined
   #sink: LiveAudioSink | undefined
-  #receiver: MediaReceiver | undefined
-  #sender: MediaSender | undefined
-  #latch: SymmetricLatch | undefined
-  #timeout: MediaTimeout | undefined
+  #flow: MediaFlow | undefined
   #audio: NegotiatedAudio | undefined
   #paced: PacedHandle | undefined
-  #frame: Int16Array = new Int16Array(0)
-  #receives = false
-  #sends = false
   #expectMedia = true
-  #lastPacketAt = 0
-  #timedOut = false
-  #latchedTo: object | undefined
-  #skippedTicks = 0
   #dtmfReceived = 0
   #closed = false
   #closing: Promise<void> | undefined
@@ -108,7 +93,7 @@ export class MediaSession {
       frameMs: FRAME_MS,
       onDigit: (digit, durationMs) => this.#publishDigit('out', digit, durationMs),
     })
-    port.rtp.onMessage = (data, remote) => this.#datagram(data, remote.address, remote.port)
+    port.rtp.onMessage = (data, remote) => this.#flow?.datagram(data, remote.address, remote.port)
     // An ICMP refusal, for instance: the peer may not be listening yet.
     port.rtp.onError = () => undefined
     this.#publish({ kind: 'open' })
@@ -167,7 +152,7 @@ export class MediaSession {
 
   set expectMedia(expected: boolean) {
     this.#expectMedia = expected
-    this.#watch()
+    this.#flow?.watch(expected)
   }
 
   /**
@@ -226,15 +211,12 @@ export class MediaSession {
   /** Counters since the session was opened; still there after `close`. */
   stats(): MediaStats {
     return mediaStats({
-      receiver: this.#receiver,
-      sender: this.#sender,
-      latch: this.#latch,
+      flow: this.#flow,
       source: this.#source,
       sink: this.#sink,
       dtmfReceived: this.#dtmfReceived,
       dtmfSent: this.#digitsOut.sent,
       dtmfDropped: this.#digitsIn.dropped,
-      skippedTicks: this.#skippedTicks,
     })
   }
 
@@ -264,65 +246,6 @@ export class MediaSession {
     return this.close()
   }
 
-  /** The pacer's call. */
-  #tick(dueAt: number, skipped: number): void {
-    this.#skippedTicks += skipped
-    const now = this.#options.runtime.clock.now()
-    const heard = this.#hear(now, dueAt)
-    const sent = this.#say(skipped)
-    for (const recording of this.#recordings) recording.turn(dueAt, heard, sent)
-    // After a stall what came meanwhile is still in the socket: the next turn knows better.
-    if (skipped === 0) this.#checkTimeout(now)
-  }
-
-  #hear(now: number, dueAt: number): Int16Array | undefined {
-    const receiver = this.#receiver
-    if (receiver === undefined) return undefined
-    receiver.expireDigits(now)
-    if (!this.#receives) return undefined
-    const frame = this.#frame
-    const concealed = receiver.frame(now, frame)
-    this.#source?.push(frame, dueAt - this.#openedAt, concealed)
-    return frame
-  }
-
-  #say(skipped: number): Int16Array | undefined {
-    const sender = this.#sender
-    if (sender === undefined || this.#sink === undefined) return undefined
-    if (!this.#sends || this.#latch === undefined) {
-      sender.rest(skipped + 1)
-      return undefined
-    }
-    return sender.turn(this.#sink, this.#latch.remote, skipped)
-  }
-
-  #datagram(bytes: Uint8Array, address: string, port: number): void {
-    const receiver = this.#receiver
-    const latch = this.#latch
-    if (receiver === undefined || latch === undefined) return
-    const now = this.#options.runtime.clock.now()
-    if (!receiver.datagram(bytes, address, port, latch, now)) return
-    this.#lastPacketAt = now
-    this.#timedOut = false
-    this.#timeout?.packet(now)
-    if (latch.remote !== this.#latchedTo) {
-      this.#latchedTo = latch.remote
-      const signalled = this.#audio?.remote
-      if (address !== signalled?.address || port !== signalled.port) {
-        this.#publish({ kind: 'latched', remote: { address, family: familyOf(address), port } })
-      }
-    }
-  }
-
-  #packetCame(first: boolean, decoder: PayloadDecoder | undefined): void {
-    const { address, port } = this.#latch?.remote ?? this.#local
-    const remote = { address, family: familyOf(address), port }
-    if (first) {
-      this.#publish({ kind: 'first-packet', remote, ...(decoder && { codec: decoder.codec.name }) })
-      this.onFirstPacket?.(remote)
-    } else if (decoder !== undefined) this.#publish({ kind: 'codec', codec: decoder.codec.name })
-  }
-
   #digitCame(received: ReceivedDigit): void {
     this.#dtmfReceived += 1
     const now = this.#options.runtime.clock.now()
@@ -338,81 +261,12 @@ export class MediaSession {
     if (this.closed) return
     const before = this.#audio
     this.#audio = audio
-    this.#liveSource()
-    this.#liveSink()
-    this.#receiver ??= this.#newReceiver()
-    this.#sender ??= this.#newSender(this.#port.rtp)
-    this.#receiver.configure(audio)
-    this.#sender.configure(audio)
-    this.#digitsOut.configure(audio.telephoneEvent)
-    this.#receives = audio.direction === 'sendrecv' || audio.direction === 'recvonly'
-    this.#sends = audio.direction === 'sendrecv' || audio.direction === 'sendonly'
-    this.#aim(audio)
-    this.#watch()
-    this.#paced ??= this.#options.pacer.add(
-      { tick: (dueAt, skipped) => this.#tick(dueAt, skipped) },
-      FRAME_MS,
-    )
-    const change = changeBetween(before, audio)
-    this.#publish({
-      kind: 'negotiated',
-      codec: audio.codec.name,
-      direction: audio.direction,
-      ...(audio.remote && { remote: audio.remote }),
-    })
-    this.onChange?.(change)
-  }
-
-  /** Points at the peer's address; a name is looked up first, and until then nothing is sent. */
-  #aim(audio: NegotiatedAudio): void {
-    if (audio.remote === undefined) {
-      this.#sends = false
-      return
-    }
-    const numeric = resolveRemote(audio.remote, this.#options.runtime.resolver)
-    if (!(numeric instanceof Promise)) {
-      this.#follow(numeric)
-      return
-    }
-    const sends = this.#sends
-    this.#sends = false
-    const found = (address: MediaAddress | undefined): void => {
-      if (this.#audio !== audio || address === undefined) return
-      this.#follow(address)
-      this.#sends = sends
-    }
-    numeric.then(found, () => undefined)
-  }
-
-  #follow(expected: MediaAddress): void {
-    if (this.#latch === undefined) {
-      const mode = this.#options.symmetric === false ? 'strict' : 'latch'
-      this.#latch = new SymmetricLatch({ expected, mode })
-    } else this.#latch.reset(expected)
-  }
-
-  /** Silence counts as a fault only while we are to receive and nobody is on hold. */
-  #watch(): void {
-    const audio = this.#audio
-    if (audio === undefined) return
-    const { timeoutMs = 30_000, runtime } = this.#options
-    const now = runtime.clock.now()
-    if (this.#timeout === undefined) {
-      this.#timeout = new MediaTimeout(now, { initialMs: timeoutMs, runningMs: timeoutMs })
-      this.#lastPacketAt = now
-    }
-    if (audio.held || !this.#receives || !this.#expectMedia) this.#timeout.pause()
-    else {
-      if (this.#timeout.paused) this.#lastPacketAt = now
-      this.#timeout.resume(now)
-    }
-  }
-
-  #checkTimeout(now: number): void {
-    if (this.#timedOut || this.#timeout?.check(now) !== true) return
-    this.#timedOut = true
-    this.#publish({ kind: 'timeout' })
-    this.onTimeout?.(now - this.#lastPacketAt)
+    const flow = (this.#flow ??= this.#newFlow())
+    flow.apply(audio)
+    this.#paced ??= this.#options.pacer.add({ tick: (dueAt, skipped) => flow.turn(dueAt, skipped) }, FRAME_MS)
+    const { codec, direction, remote } = audio
+    this.#publish({ kind: 'negotiated', codec: codec.name, direction, ...(remote && { remote }) })
+    this.onChange?.(changeBetween(before, audio))
   }
 
   #liveSource(): LiveAudioSource {
@@ -441,28 +295,41 @@ export class MediaSession {
     return this.#source?.sampleRate ?? this.#sink?.sampleRate ?? (codec ?? this.#codecs[0] ?? PCMU).sampleRate
   }
 
-  #newReceiver(): MediaReceiver {
-    const sampleRate = this.#sampleRate()
-    this.#frame = new Int16Array((sampleRate * FRAME_MS) / 1000)
-    return new MediaReceiver({
+  #newFlow(): MediaFlow {
+    const { clock, random, resolver } = this.#options.runtime
+    const flow = new MediaFlow({
+      clock,
+      random,
+      resolver,
+      socket: this.#port.rtp,
       codecs: this.#codecs,
-      sampleRate,
-      frameMs: FRAME_MS,
-      onDigit: digit => this.#digitCame(digit),
-      onPacket: (first, decoder) => this.#packetCame(first, decoder),
-    })
-  }
-
-  #newSender(socket: UdpSocket): MediaSender {
-    return new MediaSender({
-      socket,
-      random: this.#options.runtime.random,
-      codecs: this.#codecs,
-      sampleRate: this.#sampleRate(),
+      source: this.#liveSource(),
+      sink: this.#liveSink(),
+      digits: this.#digitsOut,
       frameMs: FRAME_MS,
       idle: this.#options.idle ?? 'silence',
-      digits: this.#digitsOut,
+      symmetric: this.#options.symmetric ?? true,
+      timeoutMs: this.#options.timeoutMs ?? 30_000,
+      startedAt: this.#openedAt,
+      events: {
+        onFirstPacket: (remote, codec) => {
+          this.#publish({ kind: 'first-packet', remote, ...(codec !== undefined && { codec }) })
+          this.onFirstPacket?.(remote)
+        },
+        onCodec: codec => this.#publish({ kind: 'codec', codec }),
+        onLatched: remote => this.#publish({ kind: 'latched', remote }),
+        onTimeout: silentMs => {
+          this.#publish({ kind: 'timeout' })
+          this.onTimeout?.(silentMs)
+        },
+        onDigit: digit => this.#digitCame(digit),
+        onTurn: (dueAt, heard, sent) => {
+          for (const recording of this.#recordings) recording.turn(dueAt, heard, sent)
+        },
+      },
     })
+    flow.watch(this.#expectMedia)
+    return flow
   }
 
   async #close(): Promise<void> {
@@ -470,7 +337,7 @@ export class MediaSession {
     this.#paced?.remove()
     this.#port.rtp.onMessage = undefined
     this.#port.release()
-    this.#receiver?.flushDigits()
+    this.#flow?.receiver.flushDigits()
     this.#digitsIn.end()
     this.#digitsOut.end()
     this.#liveSource().end()

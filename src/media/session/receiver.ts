@@ -22,8 +22,8 @@ export interface ReceiverOptions {
   readonly frameMs: number
   /** A digit ended. */
   readonly onDigit: (digit: ReceivedDigit) => void
-  /** A packet of the call came: `first` of all, or with another codec than the one before. */
-  readonly onPacket: (first: boolean, decoder: PayloadDecoder | undefined) => void
+  /** Audio comes with another codec than before, or for the first time. */
+  readonly onCodec: (codec: string) => void
 }
 
 /** What a call's RTP becomes on its way in: datagrams go in, frames of PCM and digits come out. */
@@ -41,7 +41,7 @@ export class MediaReceiver {
   #statistics: ReceptionStatistics | undefined
   #before: { reception: ReceptionSnapshot; jitter: JitterBufferSnapshot } | undefined
   #payloadType = -1
-  #heard = false
+  #codec: string | undefined
   #quiet = false
   #malformed = 0
   #wrongPayloadType = 0
@@ -51,6 +51,11 @@ export class MediaReceiver {
     this.#options = options
     this.#concealer = new LossConcealer(options.sampleRate)
     this.#rest = new SampleQueue(options.sampleRate)
+  }
+
+  /** What the peer sends with. */
+  get codec(): string | undefined {
+    return this.#codec
   }
 
   get malformed(): number {
@@ -88,14 +93,7 @@ export class MediaReceiver {
       return false
     }
     if (!latch.accept(address, port, view.ssrc, now)) return false
-    if (!this.#heard || (decoder !== undefined && payloadType !== this.#payloadType)) {
-      if (decoder !== undefined) {
-        this.#payloadType = payloadType
-        this.#useClock(decoder.codec.clockRate)
-      }
-      this.#options.onPacket(!this.#heard, decoder)
-      this.#heard = true
-    }
+    if (decoder !== undefined && payloadType !== this.#payloadType) this.#switchTo(decoder, payloadType)
     this.#take(view, eventRate, now)
     return true
   }
@@ -140,6 +138,14 @@ export class MediaReceiver {
   jitter(): JitterBufferSnapshot | undefined {
     const now = this.#jitter?.snapshot()
     return now === undefined ? undefined : addCounters(now, this.#before?.jitter, JITTER_COUNTERS)
+  }
+
+  #switchTo(decoder: PayloadDecoder, payloadType: number): void {
+    this.#payloadType = payloadType
+    this.#useClock(decoder.codec.clockRate)
+    if (decoder.codec.name === this.#codec) return
+    this.#codec = decoder.codec.name
+    this.#options.onCodec(this.#codec)
   }
 
   #take(view: RtpView, eventRate: number | undefined, now: number): void {

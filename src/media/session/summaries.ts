@@ -1,26 +1,23 @@
 import type { LiveAudioSink } from '../audio/audio-sink.ts'
 import type { LiveAudioSource } from '../audio/audio-source.ts'
-import type { SymmetricLatch } from '../rtp/latch.ts'
 import type { NegotiatedAudio } from '../sdp/negotiated.ts'
-import type { MediaReceiver } from './receiver.ts'
-import type { MediaSender } from './sender.ts'
+import type { MediaFlow } from './flow.ts'
 import type { MediaChange, MediaStats } from './types.ts'
 
 /** Where the figures of `MediaStats` come from; parts that do not exist yet count nothing. */
 export interface StatsParts {
-  readonly receiver: MediaReceiver | undefined
-  readonly sender: MediaSender | undefined
-  readonly latch: SymmetricLatch | undefined
+  readonly flow: MediaFlow | undefined
   readonly source: LiveAudioSource | undefined
   readonly sink: LiveAudioSink | undefined
   readonly dtmfReceived: number
   readonly dtmfSent: number
   readonly dtmfDropped: number
-  readonly skippedTicks: number
 }
 
 export function mediaStats(parts: StatsParts): MediaStats {
-  const { receiver, sender, source, sink } = parts
+  const { flow, source, sink } = parts
+  const receiver = flow?.receiver
+  const sender = flow?.sender
   const reception = receiver?.reception()
   const jitter = receiver?.jitter()
   return {
@@ -38,7 +35,7 @@ export function mediaStats(parts: StatsParts): MediaStats {
     discarded: {
       malformed: receiver?.malformed ?? 0,
       payloadType: receiver?.wrongPayloadType ?? 0,
-      stray: parts.latch?.snapshot().strays ?? 0,
+      stray: flow?.strays ?? 0,
       sequence: reception?.ignored ?? 0,
     },
     dtmfReceived: parts.dtmfReceived,
@@ -46,7 +43,7 @@ export function mediaStats(parts: StatsParts): MediaStats {
     dtmfDropped: parts.dtmfDropped,
     inputDroppedFrames: source?.droppedFrames ?? 0,
     outputRefusedMs: sink?.refusedMs ?? 0,
-    skippedTicks: parts.skippedTicks,
+    skippedTicks: flow?.skippedTicks ?? 0,
   }
 }
 

@@ -1,0 +1,181 @@
+import type { Clock, Random, Resolver, UdpSocket } from '../../runtime/runtime.ts'
+import type { LiveAudioSink } from '../audio/audio-sink.ts'
+import type { LiveAudioSource } from '../audio/audio-source.ts'
+import type { AudioCodec } from '../codec/codec.ts'
+import { SymmetricLatch } from '../rtp/latch.ts'
+import { MediaTimeout } from '../rtp/media-timeout.ts'
+import type { ReceivedDigit } from '../rtp/telephone-event-receiver.ts'
+import type { MediaAddress, NegotiatedAudio } from '../sdp/negotiated.ts'
+import { familyOf, resolveRemote } from './addresses.ts'
+import type { DigitSender } from './digit-sender.ts'
+import { MediaReceiver } from './receiver.ts'
+import { MediaSender } from './sender.ts'
+
+/** What happens on the way, to be told to the owner. */
+export interface FlowEvents {
+  onFirstPacket(remote: MediaAddress, codec: string | undefined): void
+  /** The peer sends with another codec than before. */
+  onCodec(codec: string): void
+  /** The peer's packets come from elsewhere than its SDP says, and ours go there now. */
+  onLatched(remote: MediaAddress): void
+  onTimeout(silentMs: number): void
+  onDigit(digit: ReceivedDigit): void
+  /** One turn is done: what was heard and sent in it, `undefined` where nothing flowed. */
+  onTurn(dueAt: number, heard: Int16Array | undefined, sent: Int16Array | undefined): void
+}
+
+export interface FlowOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly resolver: Resolver | undefined
+  readonly socket: UdpSocket
+  readonly codecs: readonly AudioCodec[]
+  readonly source: LiveAudioSource
+  readonly sink: LiveAudioSink
+  readonly digits: DigitSender
+  readonly frameMs: number
+  readonly idle: 'silence' | 'off'
+  readonly symmetric: boolean
+  readonly timeoutMs: number
+  /** When the frames' timestamps began. */
+  readonly startedAt: number
+  readonly events: FlowEvents
+}
+
+/** RTP of one call both ways, turn by turn, as the last agreement has it. */
+export class MediaFlow {
+  readonly receiver: MediaReceiver
+  readonly sender: MediaSender
+  readonly #options: FlowOptions
+  readonly #frame: Int16Array
+  readonly #timeout: MediaTimeout
+  #audio: NegotiatedAudio | undefined
+  #latch: SymmetricLatch | undefined
+  #receives = false
+  #sends = false
+  #expectMedia = true
+  #heard = false
+  #lastPacketAt: number
+  #timedOut = false
+  #followed: object | undefined
+  #skippedTicks = 0
+
+  constructor(options: FlowOptions) {
+    const { clock, events, source, sink, timeoutMs } = options
+    this.#options = options
+    this.#frame = new Int16Array((source.sampleRate * options.frameMs) / 1000)
+    this.#lastPacketAt = clock.now()
+    this.#timeout = new MediaTimeout(this.#lastPacketAt, { initialMs: timeoutMs, runningMs: timeoutMs })
+    this.receiver = new MediaReceiver({
+      codecs: options.codecs,
+      sampleRate: source.sampleRate,
+      frameMs: options.frameMs,
+      onDigit: digit => events.onDigit(digit),
+      onCodec: codec => {
+        if (this.#heard) events.onCodec(codec)
+      },
+    })
+    this.sender = new MediaSender({ ...options, sampleRate: sink.sampleRate })
+  }
+
+  /** Packets of strangers. */
+  get strays(): number {
+    return this.#latch?.snapshot().strays ?? 0
+  }
+
+  get skippedTicks(): number {
+    return this.#skippedTicks
+  }
+
+  apply(audio: NegotiatedAudio): void {
+    this.#audio = audio
+    this.receiver.configure(audio)
+    this.sender.configure(audio)
+    this.#options.digits.configure(audio.telephoneEvent)
+    this.#receives = audio.direction === 'sendrecv' || audio.direction === 'recvonly'
+    this.#aim(audio)
+    this.watch(this.#expectMedia)
+  }
+
+  /** Silence counts as a fault only where media is expected, we are to receive, and nobody is on hold. */
+  watch(expectMedia: boolean): void {
+    this.#expectMedia = expectMedia
+    const timeout = this.#timeout
+    if (!expectMedia || !this.#receives || this.#audio?.held !== false) {
+      timeout.pause()
+      return
+    }
+    if (timeout.paused) this.#lastPacketAt = this.#options.clock.now()
+    timeout.resume(this.#lastPacketAt)
+  }
+
+  datagram(bytes: Uint8Array, address: string, port: number): void {
+    const latch = this.#latch
+    if (latch === undefined) return
+    const now = this.#options.clock.now()
+    if (!this.receiver.datagram(bytes, address, port, latch, now)) return
+    this.#lastPacketAt = now
+    this.#timedOut = false
+    this.#timeout.packet(now)
+    if (latch.remote !== this.#followed) this.#follows(latch.remote)
+  }
+
+  /** The pacer's turn, due at `dueAt`; `skipped` turns before it never came. */
+  turn(dueAt: number, skipped: number): void {
+    this.#skippedTicks += skipped
+    const now = this.#options.clock.now()
+    const heard = this.#hear(now, dueAt)
+    const sent = this.#say(skipped)
+    this.#options.events.onTurn(dueAt, heard, sent)
+    // After a stall what came meanwhile is still in the socket: the next turn knows better.
+    if (skipped === 0 && !this.#timedOut && this.#timeout.check(now)) {
+      this.#timedOut = true
+      this.#options.events.onTimeout(now - this.#lastPacketAt)
+    }
+  }
+
+  #hear(now: number, dueAt: number): Int16Array | undefined {
+    this.receiver.expireDigits(now)
+    if (!this.#receives) return undefined
+    const concealed = this.receiver.frame(now, this.#frame)
+    this.#options.source.push(this.#frame, dueAt - this.#options.startedAt, concealed)
+    return this.#frame
+  }
+
+  #say(skipped: number): Int16Array | undefined {
+    if (this.#sends && this.#latch !== undefined) {
+      return this.sender.turn(this.#options.sink, this.#latch.remote, skipped)
+    }
+    this.sender.rest(skipped + 1)
+    return undefined
+  }
+
+  #follows(remote: { readonly address: string; readonly port: number }): void {
+    const { events } = this.#options
+    const { address, port } = remote
+    const signalled = this.#audio?.remote
+    const found = { address, family: familyOf(address), port }
+    this.#followed = remote
+    if (address !== signalled?.address || port !== signalled.port) events.onLatched(found)
+    if (this.#heard) return
+    this.#heard = true
+    events.onFirstPacket(found, this.receiver.codec)
+  }
+
+  /** Points at the peer's address; a name is looked up first, and until then nothing is sent. */
+  #aim(audio: NegotiatedAudio): void {
+    const sends = audio.direction === 'sendrecv' || audio.direction === 'sendonly'
+    this.#sends = false
+    if (audio.remote === undefined) return
+    const aim = (remote: MediaAddress | undefined): void => {
+      if (this.#audio !== audio || remote === undefined) return
+      this.#sends = sends
+      const mode = this.#options.symmetric ? 'latch' : 'strict'
+      if (this.#latch === undefined) this.#latch = new SymmetricLatch({ expected: remote, mode })
+      else this.#latch.reset(remote)
+    }
+    const remote = resolveRemote(audio.remote, this.#options.resolver)
+    if (remote instanceof Promise) remote.then(aim, () => undefined)
+    else aim(remote)
+  }
+}
