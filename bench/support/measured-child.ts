@@ -95,7 +95,10 @@ export class MeasuredChild {
   async stop(): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
     const ended = once(this.#process, 'exit')
-    this.#process.kill('SIGKILL')
+    // The child ends itself, and so may tidy up; one that cannot is not waited for.
+    this.#process.disconnect()
+    const late = setTimeout(() => this.#process.kill('SIGKILL'), 2000)
     await ended
+    clearTimeout(late)
   }
 }
