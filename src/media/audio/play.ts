@@ -19,6 +19,7 @@ export function playInto(
     const view = sink.at(source.sampleRate ?? sampleRate)
     const iterator = source[Symbol.asyncIterator]()
     let stopped = false
+    let flushed: Promise<Playout> | undefined
 
     const stop = (): void => {
       if (stopped) return
@@ -31,8 +32,8 @@ export function playInto(
     }
     const forget = sink.onClear(() => {
       stop()
-      // This flush is settled by the clear that is under way: its count is that of this source alone.
-      void sink.flush().then(playout => resolve({ ...playout, interrupted: true }))
+      // A flush is settled by the clear that is under way, and its count is that of this source alone.
+      void (flushed ?? sink.flush()).then(playout => resolve({ ...playout, interrupted: true }))
       void Promise.resolve(iterator.return?.()).catch(() => undefined)
     })
     signal?.addEventListener('abort', abort, { once: true })
@@ -46,7 +47,8 @@ export function playInto(
         if (stopped) return
       }
       // Not stopped yet: a clear during this wait still has to report an interruption.
-      const playout = await view.flush()
+      flushed = view.flush()
+      const playout = await flushed
       if (stopped) return
       stop()
       resolve(playout)

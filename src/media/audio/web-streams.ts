@@ -32,12 +32,13 @@ export function readableOf(source: AudioSource): ReadableStream<AudioFrame> {
 export function writableOf(sink: AudioSink): WritableStream<Int16Array> {
   return new WritableStream<Int16Array>(
     {
+      start: controller => {
+        // The hook `abort` would wait for the write that is waiting for room.
+        controller.signal.addEventListener('abort', () => sink.clear(), { once: true })
+      },
       write: samples => sink.write(samples),
       close: async () => {
         await sink.flush()
-      },
-      abort: () => {
-        sink.clear()
       },
     },
     { highWaterMark: 0 },
