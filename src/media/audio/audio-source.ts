@@ -24,6 +24,11 @@ export interface AudioSource extends AsyncIterable<AudioFrame> {
   readonly sampleRate: number
   /** Frames nobody fetched in time. */
   readonly droppedFrames: number
+  /**
+   * Forgets what came so far and was not read: for live relays that start to read late and would stay that much behind. Returns how much
+   * that was, in milliseconds.
+   */
+  clear(): number
   /** The same audio at another rate; reading the view is reading the source. */
   at(sampleRate: number): AudioSource
   /** Two independent copies; the source itself can then no longer be read. */
@@ -115,6 +120,14 @@ export class LiveAudioSource implements AudioSource {
     const waiting = this.#waiting
     this.#waiting = undefined
     waiting?.({ done: true, value: undefined })
+  }
+
+  clear(): number {
+    let samples = 0
+    for (; this.#count > 0; this.#count -= 1, this.#head = (this.#head + 1) % this.#capacity) {
+      samples += this.#slots[this.#head]?.samples.length ?? 0
+    }
+    return (samples * 1000) / this.sampleRate
   }
 
   [Symbol.asyncIterator](): AsyncIterator<AudioFrame, undefined> {

@@ -17,6 +17,10 @@ export class ResampledSource implements AudioSource {
     return this.#source.droppedFrames
   }
 
+  clear(): number {
+    return this.#source.clear()
+  }
+
   [Symbol.asyncIterator](): AsyncIterator<AudioFrame, undefined> {
     const inner = this.#source[Symbol.asyncIterator]()
     const resampler = new Resampler(this.#source.sampleRate, this.sampleRate)
