@@ -1,0 +1,82 @@
+import type { Call } from '../call/call.ts'
+import type { Endpoint } from '../call/endpoint.ts'
+import type { AnswerOptions, IncomingCall } from '../call/incoming-call.ts'
+import type { AudioSink } from '../media/audio/audio-sink.ts'
+import type { AudioSource } from '../media/audio/audio-source.ts'
+
+/**
+ * All an engine sees of a call, and all a test of an engine must fake. The methods are bound, so they may be taken
+ * apart: `async run({ input, output, hangup }) {}`.
+ */
+export interface AgentSession extends Pick<
+  Call,
+  | 'id'
+  | 'callId'
+  | 'direction'
+  | 'local'
+  | 'remote'
+  | 'headers'
+  | 'signal'
+  | 'ended'
+  | 'dtmf'
+  | 'sendDtmf'
+  | 'hangup'
+  | 'sleep'
+> {
+  /** What the caller says: 16-bit mono PCM, at the codec's rate until asked `at(rate)`. */
+  readonly input: AudioSource
+  /** What the caller hears, the same way round. */
+  readonly output: AudioSink
+}
+
+/** A conversation engine. Returning ends the call politely, throwing ends it with an error. */
+export interface Agent {
+  run(session: AgentSession): Promise<void>
+}
+
+export interface RunAgentOptions {
+  /** Stops taking calls when it aborts; calls under way go on. */
+  readonly signal?: AbortSignal
+  /** How each call is answered. */
+  readonly answer?: AnswerOptions
+}
+
+/**
+ * Answers every call of the endpoint and gives it to an agent: the one given, or the one a function picks for the call
+ * (a function that throws refuses it). Resolves when the endpoint is closed or `signal` aborts.
+ */
+export function runAgent(
+  endpoint: Endpoint,
+  agent: Agent | ((call: IncomingCall) => Agent | Promise<Agent>),
+  options: RunAgentOptions = {},
+): Promise<void> {
+  return endpoint.serve(
+    async call => {
+      const engine = typeof agent === 'function' ? await agent(call) : agent
+      await call.answer(options.answer)
+      await engine.run(agentSession(call))
+    },
+    options.signal === undefined ? {} : { signal: options.signal },
+  )
+}
+
+/** The engine's view of a call that is up: for outgoing calls, `await agent.run(agentSession(call))`. */
+export function agentSession(call: Call): AgentSession {
+  const { input, output } = call.media
+  return {
+    id: call.id,
+    callId: call.callId,
+    direction: call.direction,
+    local: call.local,
+    remote: call.remote,
+    headers: call.headers,
+    signal: call.signal,
+    ended: call.ended,
+    input,
+    output,
+    dtmf: call.dtmf.bind(call),
+    sendDtmf: call.sendDtmf.bind(call),
+    hangup: call.hangup.bind(call),
+    sleep: call.sleep.bind(call),
+  }
+}

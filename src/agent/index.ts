@@ -1,0 +1,7 @@
+export { agentSession, runAgent } from './agent.ts'
+export type { Agent, AgentSession, RunAgentOptions } from './agent.ts'
+export { echoAgent } from './echo.ts'
+export { menuAgent, say } from './menu.ts'
+export type { MenuAction, MenuOptions, Prompt } from './menu.ts'
+export { demoMenu, loadPrompt, promptFile } from './demo-menu.ts'
+export type { PromptName } from './demo-menu.ts'

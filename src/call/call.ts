@@ -1,0 +1,325 @@
+import type { SipError } from '../runtime/errors.ts'
+import { OptionError, SipError as SipErrorClass } from '../runtime/errors.ts'
+import type { Clock } from '../runtime/runtime.ts'
+import type { Headers } from '../sip/message/headers.ts'
+import type { SipResponse } from '../sip/message/message.ts'
+import type { NameAddr } from '../sip/message/name-addr.ts'
+import type {
+  HeaderList,
+  InviteSession,
+  SessionBody,
+  SessionEnd,
+  SessionHandlers,
+  SessionState,
+} from '../sip/dialog/session-types.ts'
+import type { Recording, RecordingOptions, RecordingSink } from '../media/audio/recording.ts'
+import type { MediaSession } from '../media/session/media-session.ts'
+import type { DtmfDigit, SendDtmfOptions } from '../media/session/types.ts'
+import type { CallEnded, Reason } from './call-ended.ts'
+import { CallEndedError, callEndedOf } from './call-ended.ts'
+import { callChannel } from './diagnostics.ts'
+import { SafeEmitter } from './emitter.ts'
+import type { CodecName } from './options.ts'
+import { sdpBody, sdpText } from './sdp-body.ts'
+
+/** Dialog states of RFC 4235 §3.7.1, so that logs, dialog-info and this property agree. */
+export type CallState = SessionState
+
+export interface CallEvents extends Record<string, unknown[]> {
+  state: [state: CallState]
+  /** The media was put on hold, or taken off it, by us or by the other party. */
+  hold: [by: 'local' | 'remote', active: boolean]
+  /** A re-INVITE or UPDATE changed codec, address or direction; `input` and `output` stay the same objects. */
+  media: [media: Media]
+}
+
+/** The audio of a call. */
+export type Media = Pick<MediaSession, 'codec' | 'input' | 'output' | 'stats'>
+
+export interface HangupOptions {
+  /** Goes out as a Reason header (RFC 3326). */
+  readonly reason?: Reason
+  readonly headers?: HeaderList
+}
+
+export interface Cancellable {
+  readonly signal?: AbortSignal
+}
+
+/** What a call needs of the endpoint it belongs to. */
+export interface CallContext {
+  readonly endpoint: object
+  readonly clock: Clock
+  newId(): string
+  /** `token` marks the diagnostics of the media; `remoteHost` decides which of our addresses SDP names. */
+  openMedia(request: {
+    readonly token: string
+    readonly codecs?: readonly CodecName[] | undefined
+    readonly remoteHost: string | undefined
+  }): Promise<MediaSession>
+  /** Our address towards that host, as others are told. */
+  addressTowards(remoteHost: string | undefined): string
+  /** The call is over and everything it held was given back. */
+  onEnded(call: Call): void
+}
+
+/**
+ * One phone call, either way. Every method may be called at any time: what no longer makes sense after the end
+ * throws `SIP_STATE` (or does nothing, as `hangup` does).
+ */
+export abstract class Call extends SafeEmitter<CallEvents> {
+  /** Ours: unique, short, safe in file names. */
+  readonly id: string
+  abstract readonly direction: 'inbound' | 'outbound'
+  /** Aborts, with a `CallEndedError` as its reason, when the call is over: pass it to everything. */
+  readonly signal: AbortSignal
+  /** Settles once, never rejects: how the call ended is a value. */
+  readonly ended: Promise<CallEnded>
+  protected readonly context: CallContext
+  readonly #abort = new AbortController()
+  readonly #settle: (ended: CallEnded) => void
+  #endedValue: CallEnded | undefined
+  #override: Partial<CallEnded> | undefined
+  #media: MediaSession | undefined
+  #answeredAt: number | undefined
+  #held = { local: false, remote: false }
+
+  constructor(context: CallContext) {
+    super()
+    this.context = context
+    this.id = context.newId()
+    this.signal = this.#abort.signal
+    let settle!: (ended: CallEnded) => void
+    this.ended = new Promise(resolve => {
+      settle = resolve
+    })
+    this.#settle = settle
+  }
+
+  /** The session underneath; subclasses have it from their first moment to their last. */
+  protected abstract get session(): InviteSession
+
+  /** The SIP Call-ID. */
+  get callId(): string {
+    return this.session.callId
+  }
+
+  get state(): CallState {
+    return this.session.state
+  }
+
+  /** Who we are in this call: To of an incoming INVITE, From of an outgoing one. */
+  abstract get local(): NameAddr
+
+  /** The other party, as its From or To says: a claim, not a proof. */
+  abstract get remote(): NameAddr
+
+  /** The header fields of the INVITE. */
+  get headers(): Headers {
+    return this.session.invite.headers
+  }
+
+  /** @throws SipError SIP_STATE before the call has audio: `answer()` and `endpoint.call()` return it */
+  get media(): Media {
+    return this.openMedia
+  }
+
+  /** How the call ended; undefined while it goes on. */
+  get endedValue(): CallEnded | undefined {
+    return this.#endedValue
+  }
+
+  /**
+   * Ends the call in whatever way its state asks for: CANCEL, a refusal, or BYE. May be called any number of times; resolves when the
+   * call is over.
+   */
+  hangup(options: HangupOptions = {}): Promise<CallEnded> {
+    this.session.hangup({
+      ...(options.reason === undefined ? {} : { reasons: [wireReason(options.reason)] }),
+      ...(options.headers === undefined ? {} : { headers: options.headers }),
+    })
+    return this.ended
+  }
+
+  /** Puts the other party on hold (`sendonly`, RFC 3264 §8.4). @throws SipError when the peer refuses; the call stays as it was */
+  async hold(): Promise<void> {
+    await this.#changeHold(true)
+  }
+
+  /** Takes the other party off hold. @throws SipError when the peer refuses */
+  async resume(): Promise<void> {
+    await this.#changeHold(false)
+  }
+
+  /**
+   * Sends digits `0-9 * # A-D` one after the other as telephone events (RFC 4733); `w` or `,` waits half a second. Settles when the last has
+   * been sent.
+   */
+  async sendDtmf(digits: string, options: SendDtmfOptions = {}): Promise<void> {
+    await this.openMedia.sendDtmf(digits, options)
+  }
+
+  /** The digits the other party presses, each once, in order; ends with the call. */
+  dtmf(options: Cancellable = {}): AsyncIterable<DtmfDigit> {
+    return this.openMedia.dtmf(options)
+  }
+
+  /** Records both directions to a WAV file (or a sink): the remote party left, we right, unless `channels` is `mixed`. */
+  record(target: string | RecordingSink, options: RecordingOptions = {}): Promise<Recording> {
+    const recording = this.openMedia.record(target, options)
+    if (callChannel.hasSubscribers && typeof target === 'string') {
+      callChannel.publish({ kind: 'recording', endpoint: this.context.endpoint, call: this, file: target })
+    }
+    return recording
+  }
+
+  /** Any in-dialog request (INFO, MESSAGE, OPTIONS …); gives its final response, whatever the status. */
+  request(
+    method: string,
+    options: { readonly headers?: HeaderList; readonly body?: SessionBody } = {},
+  ): Promise<SipResponse> {
+    return this.session.request(method, options)
+  }
+
+  /** Waits on the call's clock, so that it works in virtual time; resolves early when the call ends. */
+  sleep(ms: number): Promise<void> {
+    if (!(ms >= 0)) throw new OptionError('ms', `${ms} is not a time to wait; give milliseconds, 0 or more`)
+    if (this.signal.aborted) return Promise.resolve()
+    return new Promise(resolve => {
+      const done = (): void => {
+        timer.cancel()
+        this.signal.removeEventListener('abort', done)
+        resolve()
+      }
+      const timer = this.context.clock.setTimer(this.context.clock.now() + ms, done)
+      this.signal.addEventListener('abort', done, { once: true })
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.hangup()
+  }
+
+  protected get openMedia(): MediaSession {
+    if (this.#media === undefined) {
+      throw new SipErrorClass(
+        'SIP_STATE',
+        'the call has no audio yet; await answer() or endpoint.call() first',
+      )
+    }
+    return this.#media
+  }
+
+  protected get hasMedia(): boolean {
+    return this.#media !== undefined
+  }
+
+  /** Opens the audio of this call; what ends too early closes it again. */
+  protected async prepareMedia(
+    codecs: readonly CodecName[] | undefined,
+    remoteHost: string | undefined,
+  ): Promise<MediaSession> {
+    const media = await this.context.openMedia({ token: this.id, codecs, remoteHost })
+    if (this.#endedValue !== undefined) {
+      void media.close()
+      throw this.signal.reason
+    }
+    this.#media = media
+    media.onTimeout = silentMs => {
+      const seconds = Math.round(silentMs / 1000)
+      this.endWith({
+        by: 'timeout',
+        cause: 'media-timeout',
+        error: new SipErrorClass(
+          'SIP_MEDIA_TIMEOUT',
+          `no RTP arrived for ${seconds} s; check that the address in our SDP can be reached (option advertise) and that UDP is not blocked`,
+        ),
+      })
+    }
+    media.onChange = ({ first }) => {
+      if (media.remoteHold !== this.#held.remote) {
+        this.#held.remote = media.remoteHold
+        this.#publishHold('remote', media.remoteHold)
+      }
+      if (!first) this.safeEmit('media', media)
+    }
+    return media
+  }
+
+  /** The callbacks every INVITE session of a call has in common. */
+  protected commonHandlers(): SessionHandlers {
+    return {
+      onOffer: offer => sdpBody(this.openMedia.answerOffer(sdpText(offer))),
+      onOfferRequest: () => sdpBody(this.openMedia.createOffer()),
+      onAnswer: answer => void this.openMedia.acceptAnswer(sdpText(answer)),
+      onStateChange: state => this.#stateChanged(state),
+      onEnd: end => this.#finish(end),
+    }
+  }
+
+  protected began(): void {
+    if (callChannel.hasSubscribers)
+      callChannel.publish({ kind: 'began', endpoint: this.context.endpoint, call: this })
+  }
+
+  /** Hangs up and remembers why, for a cause that signalling cannot know. */
+  protected endWith(override: Partial<CallEnded> & { readonly error: SipError }, reason?: Reason): void {
+    if (this.#endedValue !== undefined) return
+    this.#override ??= override
+    void this.hangup(reason === undefined ? {} : { reason })
+  }
+
+  /** For a call that never came to have a session. */
+  protected async discard(): Promise<void> {
+    await this.#media?.close()
+    this.context.onEnded(this)
+  }
+
+  /** What `endWith` does, without hanging up: the subclass ends the call its own way. */
+  protected explainEnd(override: Partial<CallEnded>): void {
+    this.#override ??= override
+  }
+
+  async #changeHold(active: boolean): Promise<void> {
+    const media = this.openMedia
+    const offer = media.createOffer({ hold: active })
+    try {
+      await this.session.reinvite({ offer: sdpBody(offer) })
+    } catch (error) {
+      media.rollback()
+      throw error
+    }
+    if (this.#held.local === active) return
+    this.#held.local = active
+    this.#publishHold('local', active)
+  }
+
+  #publishHold(by: 'local' | 'remote', active: boolean): void {
+    if (callChannel.hasSubscribers)
+      callChannel.publish({ kind: 'hold', endpoint: this.context.endpoint, call: this, by, active })
+    this.safeEmit('hold', by, active)
+  }
+
+  #stateChanged(state: CallState): void {
+    if (state === 'confirmed') this.#answeredAt ??= this.context.clock.now()
+    if (callChannel.hasSubscribers)
+      callChannel.publish({ kind: 'state', endpoint: this.context.endpoint, call: this, state })
+    this.safeEmit('state', state)
+  }
+
+  #finish(end: SessionEnd): void {
+    const durationMs = this.#answeredAt === undefined ? 0 : this.context.clock.now() - this.#answeredAt
+    const ended = callEndedOf(end, durationMs, this.#override)
+    this.#endedValue = ended
+    void this.#media?.close()
+    if (callChannel.hasSubscribers)
+      callChannel.publish({ kind: 'ended', endpoint: this.context.endpoint, call: this, ended })
+    this.#abort.abort(new CallEndedError(ended))
+    this.#settle(ended)
+    this.context.onEnded(this)
+  }
+}
+
+function wireReason(reason: Reason): { protocol: string; cause: number; text: string | undefined } {
+  return { protocol: reason.protocol, cause: reason.cause, text: reason.text }
+}

@@ -1,0 +1,15 @@
+import type { DiagnosticsChannel } from '../runtime/diagnostics.ts'
+import { diagnosticsChannel } from '../runtime/diagnostics.ts'
+import type { Call, CallState } from './call.ts'
+import type { CallEnded } from './call-ended.ts'
+
+/** What happens to calls, for traces and metrics. `endpoint` tells the endpoints of one process apart. */
+export type CallDiagnostics = { readonly endpoint: object; readonly call: Call } & (
+  | { readonly kind: 'began' }
+  | { readonly kind: 'state'; readonly state: CallState }
+  | { readonly kind: 'hold'; readonly by: 'local' | 'remote'; readonly active: boolean }
+  | { readonly kind: 'recording'; readonly file: string }
+  | { readonly kind: 'ended'; readonly ended: CallEnded }
+)
+
+export const callChannel: DiagnosticsChannel<CallDiagnostics> = diagnosticsChannel('offhook:call')

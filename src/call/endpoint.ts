@@ -1,0 +1,280 @@
+import { OptionError, SipError } from '../runtime/errors.ts'
+import { createNodeRuntime } from '../runtime/node.ts'
+import type { Clock, Runtime } from '../runtime/runtime.ts'
+import { UserAgentCore } from '../sip/dialog/core.ts'
+import type { Refusal } from '../sip/dialog/core-types.ts'
+import type { InviteServerSession } from '../sip/dialog/session-types.ts'
+import { TransactionLayer } from '../sip/transaction/transaction-layer.ts'
+import { TransportLayer } from '../sip/transport/transport-layer.ts'
+import type { TransportStats } from '../sip/transport/stats.ts'
+import type { Call, CallContext, Cancellable } from './call.ts'
+import { SafeEmitter } from './emitter.ts'
+import { IncomingCall } from './incoming-call.ts'
+import { MediaFactory } from './media-factory.ts'
+import type { EndpointOptions, ListenOptions } from './options.ts'
+import { defaultLimits, formatListen, parseAdvertise, parseListen } from './options.ts'
+import type { CallOptions } from './outgoing-call.ts'
+import { OutgoingCall } from './outgoing-call.ts'
+
+export interface EndpointEvents extends Record<string, unknown[]> {
+  /** A handler threw after its call was over, for example: what no single call can report. */
+  error: [error: SipError]
+}
+
+export interface EndpointStats {
+  /** Calls under way. */
+  readonly calls: number
+  /** Incoming calls refused with 503, for `limits.calls`, a drain or a close. */
+  readonly refused: number
+  readonly transport: TransportStats
+}
+
+type Handler = (call: IncomingCall) => void | Promise<void>
+
+/**
+ * Binds the addresses and starts to answer.
+ * @throws OptionError naming the option; SipError SIP_TRANSPORT when an address cannot be bound
+ */
+export async function createEndpoint(options: EndpointOptions = {}): Promise<Endpoint> {
+  const endpoint = new Endpoint(options)
+  await endpoint.open()
+  return endpoint
+}
+
+/** A phone with many lines: it takes calls and makes them, and owns the sockets. `createEndpoint` makes one. */
+export class Endpoint extends SafeEmitter<EndpointEvents> {
+  readonly #runtime: Runtime
+  readonly #transport: TransportLayer
+  readonly #transactions: TransactionLayer
+  readonly #core: UserAgentCore
+  readonly #media: MediaFactory
+  readonly #maxCalls: number
+  readonly #calls = new Set<Call>()
+  readonly #context: CallContext
+  #serving: { readonly handler: Handler; readonly stop: () => void } | undefined
+  #draining = false
+  #refused = 0
+  #closed: Promise<void> | undefined
+  #whenIdle: (() => void)[] = []
+
+  constructor(options: EndpointOptions = {}) {
+    super()
+    this.#runtime = { ...createNodeRuntime(), ...options.runtime }
+    const listen = (options.listen ?? ['udp://0.0.0.0:0']).map((value, index) =>
+      parseListen(value, `listen[${index}]`),
+    )
+    const advertise = parseAdvertise(options.advertise)
+    this.#maxCalls = options.limits?.calls ?? defaultLimits.calls
+    if (!(this.#maxCalls >= 1))
+      throw new OptionError('limits.calls', `${this.#maxCalls} allows no call; give 1 or more`)
+    this.#transport = new TransportLayer({
+      runtime: this.#runtime,
+      listen,
+      endpoint: this,
+      ...(advertise === undefined ? {} : { advertise }),
+    })
+    const { clock, random } = this.#runtime
+    this.#transactions = new TransactionLayer({ transport: this.#transport, clock, random })
+    this.#core = new UserAgentCore({
+      transactions: this.#transactions,
+      transport: this.#transport,
+      runtime: this.#runtime,
+      userAgent: options.userAgent ?? 'Offhook',
+      limits: { dialogs: this.#maxCalls * 2 },
+    })
+    this.#core.onInvite = session => this.#take(session)
+    this.#core.screen = () => this.#refusal()
+    this.#media = new MediaFactory({
+      runtime: this.#runtime,
+      listen,
+      ...(options.codecs === undefined ? {} : { codecs: options.codecs }),
+      ...(options.rtp === undefined ? {} : { rtp: options.rtp }),
+      advertisedFor: host => this.#addressTowards(host),
+    })
+    this.#context = {
+      endpoint: this,
+      clock,
+      newId: () => newCallId(this.#runtime),
+      openMedia: request => this.#media.open(request),
+      addressTowards: host => this.#addressTowards(host),
+      onEnded: call => this.#over(call),
+    }
+  }
+
+  /** Binds the addresses; `createEndpoint` has done it. */
+  async open(): Promise<void> {
+    await this.#transport.open()
+  }
+
+  /** The clock everything here runs on: the machine's, or a virtual one. */
+  get clock(): Clock {
+    return this.#runtime.clock
+  }
+
+  /** The addresses bound, with their real ports: `udp://127.0.0.1:5060`. */
+  get listening(): readonly string[] {
+    return this.#transport.bound.map(({ transport, local }) =>
+      formatListen({
+        transport: transport as ListenOptions['transport'],
+        host: local.address,
+        port: local.port,
+      }),
+    )
+  }
+
+  /** The calls under way. */
+  get calls(): readonly Call[] {
+    return [...this.#calls]
+  }
+
+  stats(): EndpointStats {
+    return { calls: this.#calls.size, refused: this.#refused, transport: this.#transport.stats() }
+  }
+
+  /**
+   * Runs `handler` once per incoming INVITE, concurrently; the handler is the call. When it settles the call is over: hung up if it is
+   * up, refused with 480 if nobody answered it, ended with an error (500 before the answer) if it threw. Resolves when `signal`
+   * aborts or the endpoint is closed. Calls that come while nobody serves are answered 480.
+   * @throws SipError SIP_STATE when somebody serves already, or the endpoint is closed
+   */
+  serve(handler: Handler, options: Cancellable = {}): Promise<void> {
+    if (this.#closed !== undefined)
+      return Promise.reject(new SipError('SIP_STATE', 'the endpoint is closed; create another'))
+    if (this.#serving !== undefined) {
+      return Promise.reject(
+        new SipError('SIP_STATE', 'calls are being served already; abort the signal given to serve() first'),
+      )
+    }
+    const { signal } = options
+    if (signal?.aborted === true) return Promise.resolve()
+    return new Promise(resolve => {
+      const stop = (): void => {
+        signal?.removeEventListener('abort', stop)
+        this.#serving = undefined
+        resolve()
+      }
+      signal?.addEventListener('abort', stop, { once: true })
+      this.#serving = { handler, stop }
+    })
+  }
+
+  /**
+   * Calls a URI; resolves when the call is answered. Aborting `signal` sends CANCEL and rejects with its reason.
+   * @throws SipResponseError the call was refused; SipTimeoutError nobody reacted; SipAuthError credentials missing or wrong;
+   * SdpError no common codec; SipTransportError, OptionError
+   */
+  async call(target: string, options: CallOptions = {}): Promise<Call> {
+    if (this.#closed !== undefined || this.#draining) {
+      throw new SipError('SIP_STATE', 'the endpoint takes no new calls: it is draining or closed')
+    }
+    if (this.#calls.size >= this.#maxCalls) {
+      throw new SipError(
+        'SIP_LIMIT',
+        `${this.#maxCalls} calls are under way; raise limits.calls or wait for one to end`,
+      )
+    }
+    const call = new OutgoingCall(this.#context)
+    this.#calls.add(call)
+    try {
+      await call.dial(invite => this.#core.invite(invite), target, options)
+    } catch (error) {
+      call.abandon()
+      throw error
+    }
+    return call
+  }
+
+  /** Takes no new calls (they get 503 with Retry-After), and resolves when the ones under way have ended. */
+  async drain(): Promise<void> {
+    this.#draining = true
+    if (this.#calls.size > 0) await new Promise<void>(resolve => this.#whenIdle.push(resolve))
+  }
+
+  /** Takes no new calls, hangs up what is still there after `graceMs` (default 0), closes every socket. Idempotent. */
+  close(options: { readonly graceMs?: number } = {}): Promise<void> {
+    this.#closed ??= this.#close(options.graceMs ?? 0)
+    return this.#closed
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    const { clock } = this.#runtime
+    const drained = this.drain()
+    if (graceMs > 0) {
+      await Promise.race([
+        drained,
+        new Promise<void>(resolve => clock.setTimer(clock.now() + graceMs, resolve)),
+      ])
+    }
+    for (const call of this.#calls) void call.hangup()
+    await drained
+    await this.#core.close()
+    this.#transactions.close()
+    await this.#transport.close()
+    this.#serving?.stop()
+  }
+
+  /** The advertised address is in there: the transport layer knows it. */
+  #addressTowards(host: string | undefined): string {
+    return this.#transport.contactFor({ host: host ?? '127.0.0.1' }).host.replace(/^\[|\]$/g, '')
+  }
+
+  #refusal(): Refusal | undefined {
+    if (this.#draining || this.#calls.size >= this.#maxCalls) {
+      this.#refused += 1
+      return { statusCode: 503, headers: [['Retry-After', '10']] }
+    }
+    return this.#serving === undefined ? { statusCode: 480 } : undefined
+  }
+
+  #take(session: InviteServerSession): void {
+    const handler = this.#serving?.handler
+    if (handler === undefined) {
+      session.reject(480)
+      return
+    }
+    const call = new IncomingCall(this.#context, session)
+    this.#calls.add(call)
+    void this.#run(handler, call)
+  }
+
+  async #run(handler: Handler, call: IncomingCall): Promise<void> {
+    try {
+      await handler(call)
+      call.finish()
+    } catch (error) {
+      this.#handlerFailed(call, error)
+    }
+  }
+
+  #handlerFailed(call: IncomingCall, error: unknown): void {
+    const over = call.endedValue !== undefined
+    if (over && (error === call.signal.reason || isAbort(error))) return
+    const failure = new SipError('SIP_STATE', `the handler of call ${call.id} threw: ${messageOf(error)}`, {
+      cause: error,
+    })
+    if (!over) call.fail(failure)
+    if (!this.safeEmit('error', failure)) process.emitWarning(failure)
+  }
+
+  #over(call: Call): void {
+    this.#calls.delete(call)
+    if (this.#calls.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
+  }
+}
+
+/** Ours, not the Call-ID: short, and the same alphabet in logs, URLs and file names. */
+function newCallId({ random }: Runtime): string {
+  return `c${Buffer.from(random.bytes(10)).toString('hex')}`
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError'
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

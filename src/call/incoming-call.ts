@@ -1,0 +1,168 @@
+import { OptionError, SipError } from '../runtime/errors.ts'
+import type { SipRequest } from '../sip/message/message.ts'
+import type { NameAddr } from '../sip/message/name-addr.ts'
+import type { HeaderList, InviteServerSession } from '../sip/dialog/session-types.ts'
+import type { CallContext, Media } from './call.ts'
+import { Call } from './call.ts'
+import type { CodecName } from './options.ts'
+import { requireSdp, sdpBody } from './sdp-body.ts'
+
+export interface AnswerOptions {
+  /** Codecs to accept, in order of preference; default those of the endpoint. */
+  readonly codecs?: readonly CodecName[]
+  /** Added to the 200. */
+  readonly headers?: HeaderList
+}
+
+export interface RejectOptions {
+  readonly reasonPhrase?: string
+  readonly headers?: HeaderList
+}
+
+/** A call somebody makes to us. */
+export class IncomingCall extends Call {
+  readonly direction = 'inbound'
+  protected readonly session: InviteServerSession
+  #answer: Promise<Media> | undefined
+
+  constructor(context: CallContext, session: InviteServerSession) {
+    super(context)
+    this.session = session
+    session.handlers = this.commonHandlers()
+    this.began()
+  }
+
+  /** The INVITE as it came. */
+  get invite(): SipRequest {
+    return this.session.invite
+  }
+
+  get local(): NameAddr {
+    return this.session.invite.to
+  }
+
+  get remote(): NameAddr {
+    return this.session.invite.from
+  }
+
+  /** True once it was answered, refused or given up. */
+  get answered(): boolean {
+    return this.session.answered
+  }
+
+  /** Tells the caller that it rings (180). May be repeated. */
+  ring(options: { readonly headers?: HeaderList } = {}): void {
+    this.session.ring(options)
+  }
+
+  /**
+   * Takes the call: opens the audio, agrees on a codec, sends 200. Resolves as soon as audio may flow both ways. A second call gives the
+   * same media.
+   * @throws SdpError the offer has nothing we can speak; the caller was told 488
+   * @throws CallEndedError the caller hung up first
+   */
+  answer(options: AnswerOptions = {}): Promise<Media> {
+    this.#answer ??= this.#take(options)
+    return this.#answer
+  }
+
+  /** Refuses with a final status from 400 to 699; default 486 Busy Here. Nothing happens when the call was answered or given up before. */
+  reject(statusCode = 486, options: RejectOptions = {}): void {
+    if (!Number.isInteger(statusCode) || statusCode < 400 || statusCode > 699) {
+      throw new OptionError(
+        'statusCode',
+        `${statusCode} does not refuse a call; give 400 to 699 (redirect() sends 3xx)`,
+      )
+    }
+    this.session.reject(statusCode, options)
+  }
+
+  /** Sends the caller elsewhere: 302, or 301 when it is for good. `targets` are URIs. */
+  redirect(targets: readonly string[], options: { readonly permanent?: boolean } = {}): void {
+    if (targets.length === 0) throw new OptionError('targets', 'give at least one URI to redirect to')
+    this.session.redirect(targets, options)
+  }
+
+  /** The handler returned: hang up, or refuse with 480 what nobody answered. */
+  finish(): void {
+    void this.hangup()
+  }
+
+  /** The handler threw: 500 before the answer, BYE after it. */
+  fail(error: SipError): void {
+    this.explainEnd({ by: 'error', cause: 'failed', error })
+    if (!this.session.reject(500))
+      void this.hangup({ reason: { protocol: 'SIP', cause: 500, text: 'handler failed' } })
+  }
+
+  async #take(options: AnswerOptions): Promise<Media> {
+    this.#throwIfOver()
+    const { offer } = this.session
+    try {
+      const sdp = offer === undefined ? undefined : requireSdp(offer)
+      const media = await this.prepareMedia(options.codecs, sourceOf(this.session.invite))
+      this.#throwIfOver()
+      const body = sdpBody(sdp === undefined ? media.createOffer() : media.answerOffer(sdp))
+      const answered = this.session.answer({
+        body,
+        ...(options.headers === undefined ? {} : { headers: options.headers }),
+      })
+      if (!answered) this.#throwIfOver()
+      if (sdp === undefined) await this.#untilNegotiated()
+      return media
+    } catch (error) {
+      if (this.endedValue === undefined && !this.session.answered) this.#refuse(error)
+      throw error
+    }
+  }
+
+  /** A late offer is complete only when the ACK has brought the answer (RFC 3264 §4). */
+  async #untilNegotiated(): Promise<void> {
+    while (this.state !== 'confirmed') {
+      await new Promise<void>(resolve => {
+        const next = (): void => {
+          this.off('state', next)
+          this.signal.removeEventListener('abort', next)
+          resolve()
+        }
+        this.on('state', next)
+        this.signal.addEventListener('abort', next)
+      })
+      this.#throwIfOver()
+    }
+  }
+
+  #refuse(error: unknown): void {
+    const statusCode = statusOf(error)
+    const warning = warningOf(error)
+    this.session.reject(statusCode, warning === undefined ? {} : { headers: [['Warning', warning]] })
+  }
+
+  #throwIfOver(): void {
+    if (this.endedValue !== undefined) throw this.signal.reason
+    if (this.session.answered && this.state !== 'confirmed' && !this.hasMedia) {
+      throw new SipError(
+        'SIP_STATE',
+        'the call was refused or redirected already; it cannot be answered any more',
+      )
+    }
+  }
+}
+
+function statusOf(error: unknown): number {
+  const { statusCode } = error as { statusCode?: unknown }
+  return typeof statusCode === 'number' && statusCode >= 400 && statusCode <= 699 ? statusCode : 500
+}
+
+function warningOf(error: unknown): string | undefined {
+  const { warning } = error as { warning?: { code: number; text: string } }
+  return warning === undefined
+    ? undefined
+    : `${warning.code} offhook "${warning.text.replaceAll(/["\\\r\n]/g, ' ')}"`
+}
+
+/** Where the request really came from (RFC 3261 §18.2.1). */
+function sourceOf(invite: SipRequest): string {
+  const { via } = invite
+  return via.received ?? via.host
+}

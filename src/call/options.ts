@@ -1,0 +1,125 @@
+import { OptionError } from '../runtime/errors.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+
+/** Where to listen: `udp://0.0.0.0:5060`, `tcp://[::]:5060`. Port 0 lets the system choose. */
+export interface ListenOptions {
+  readonly transport: 'udp' | 'tcp'
+  readonly host: string
+  readonly port: number
+}
+
+/** Codecs by their SDP name. Order is preference. */
+export type CodecName = 'PCMU' | 'PCMA' | (string & {})
+
+export interface RtpOptions {
+  /** First and last UDP port for media; even ports are used. Default 10000 to 20000. */
+  readonly minPort?: number
+  readonly maxPort?: number
+  /** Ends the call when no RTP came for this long while media should flow. Default 30,000; 0 switches it off. */
+  readonly timeoutMs?: number
+  /** The same for the first packet after the answer. Default 30,000; 0 switches it off. */
+  readonly initialTimeoutMs?: number
+  /** Send to where valid RTP comes from rather than to the SDP address, as NAT demands. Default true. */
+  readonly symmetric?: boolean
+  /** How long a port rests after a call, so that the next call does not hear the last one. Default 30,000. */
+  readonly quarantineMs?: number
+}
+
+/** Bounds that keep a flood from growing memory. A call over the limit is answered 503. */
+export interface EndpointLimits {
+  /** Calls at once, both directions. Default 2,000. */
+  readonly calls: number
+}
+
+export interface EndpointOptions {
+  /** Addresses to bind. Default: one UDP socket on an ephemeral port of every IPv4 interface. */
+  readonly listen?: readonly (string | ListenOptions)[]
+  /** Address other parties must use when it differs from the bound one (NAT, container): a host, or host and SIP port. */
+  readonly advertise?: string | { readonly host: string; readonly port?: number }
+  /** Default PCMU, PCMA. */
+  readonly codecs?: readonly CodecName[]
+  readonly rtp?: RtpOptions
+  readonly limits?: Partial<EndpointLimits>
+  /** Goes into User-Agent and Server. Default `Offhook`. */
+  readonly userAgent?: string
+  /** Seams for tests and simulators; what is not given is the real thing. */
+  readonly runtime?: Partial<Runtime>
+}
+
+export const defaultRtpOptions: Required<RtpOptions> = {
+  minPort: 10_000,
+  maxPort: 20_000,
+  timeoutMs: 30_000,
+  initialTimeoutMs: 30_000,
+  symmetric: true,
+  quarantineMs: 30_000,
+}
+
+export const defaultLimits: EndpointLimits = { calls: 2_000 }
+
+/** Reads a listen address. Throws `OptionError` naming the field and the form it must have. */
+export function parseListen(value: string | ListenOptions, field = 'listen'): ListenOptions {
+  if (typeof value !== 'string') {
+    checkPort(value.port, `${field}.port`)
+    return value
+  }
+  const match =
+    /^(?<transport>[a-z]+):\/\/(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<host>[^:/?#[\]]+))(?::(?<port>\d{1,5}))?\/?$/.exec(
+      value,
+    )
+  const parts = match?.groups
+  const transport = parts?.['transport']
+  if (!parts || (transport !== 'udp' && transport !== 'tcp')) {
+    throw new OptionError(
+      field,
+      `"${value}" is not an address to listen on; write udp://HOST:PORT or tcp://HOST:PORT, IPv6 in brackets`,
+    )
+  }
+  const port = parts['port'] === undefined ? 5060 : Number(parts['port'])
+  checkPort(port, field)
+  return { transport, host: parts['v6'] ?? parts['host'] ?? '', port }
+}
+
+/** The form `parseListen` reads. */
+export function formatListen(options: ListenOptions): string {
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host
+  return `${options.transport}://${host}:${options.port}`
+}
+
+export function parseAdvertise(
+  value: EndpointOptions['advertise'],
+): { host: string; port?: number } | undefined {
+  if (value === undefined || typeof value !== 'string') return value
+  const match = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<host>[^:\s]+))(?::(?<port>\d{1,5}))?$/.exec(value)
+  const parts = match?.groups
+  if (!parts)
+    throw new OptionError('advertise', `"${value}" is not HOST or HOST:PORT; put an IPv6 address in brackets`)
+  const host = parts['v6'] ?? parts['host'] ?? ''
+  if (parts['port'] === undefined) return { host }
+  const port = Number(parts['port'])
+  checkPort(port, 'advertise')
+  return { host, port }
+}
+
+export function resolveRtpOptions(value: RtpOptions | undefined): Required<RtpOptions> {
+  const rtp = { ...defaultRtpOptions, ...value }
+  checkPort(rtp.minPort, 'rtp.minPort')
+  checkPort(rtp.maxPort, 'rtp.maxPort')
+  if (rtp.maxPort < rtp.minPort + 1) {
+    throw new OptionError(
+      'rtp.maxPort',
+      `${rtp.maxPort} leaves no even port above rtp.minPort ${rtp.minPort}; give a range of at least two ports`,
+    )
+  }
+  for (const name of ['timeoutMs', 'initialTimeoutMs', 'quarantineMs'] as const) {
+    if (!(rtp[name] >= 0))
+      throw new OptionError(`rtp.${name}`, `${rtp[name]} is not a number of milliseconds, 0 or more`)
+  }
+  return rtp
+}
+
+function checkPort(port: number, field: string): void {
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new OptionError(field, `${port} is not a port; give a whole number from 0 to 65535`)
+  }
+}

@@ -1,0 +1,95 @@
+import { join } from 'node:path'
+import { agentSession } from '../agent/agent.ts'
+import { createEndpoint } from '../call/endpoint.ts'
+import type { IncomingCall } from '../call/incoming-call.ts'
+import { describeCall } from '../trace/call-record.ts'
+import { loadAgent } from './agents.ts'
+import { readArgs } from './args.ts'
+import { CallFiles, makeFolder } from './call-files.ts'
+import { endpointOptions, endpointOptionsConfig } from './endpoint-options.ts'
+import { onInterrupt } from './interrupt.ts'
+import { Reporter } from './reporter.ts'
+
+export const answerHelp = `offhook answer: answers every call with an agent, until Ctrl-C
+
+  --listen URL       address to bind, udp://HOST:PORT or tcp://HOST:PORT; may be repeated (default udp://0.0.0.0:5060)
+  --agent NAME|FILE  echo, menu, or a module that exports an agent (default echo)
+  --record DIR       record each call to DIR/ID.wav, the caller left, the agent right
+  --trace DIR        write DIR/calls.jsonl (records) and DIR/ID.ladder.txt
+  --advertise HOST   address others must use (NAT, container)
+  --rtp MIN-MAX      UDP ports for audio (default 10000-20000)
+  --codecs LIST      order of preference (default PCMU,PCMA)
+  --json             one JSON object a line`
+
+/** Runs until interrupted; resolves to the exit status. */
+export async function answer(args: readonly string[]): Promise<number> {
+  const options = readArgs(args, {
+    ...endpointOptionsConfig,
+    agent: { type: 'string', default: 'echo' },
+    record: { type: 'string' },
+    trace: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  })
+  const reporter = new Reporter({ json: options.flag('json') })
+  const name = options.text('agent') ?? 'echo'
+  const agent = await loadAgent(name)
+  const recordings = options.text('record')
+  if (recordings !== undefined) makeFolder('--record', recordings)
+  const endpoint = await createEndpoint(endpointOptions(options, 'udp://0.0.0.0:5060'))
+  const files = new CallFiles(endpoint, options.text('trace'), record =>
+    reporter.say({ event: 'ended', ...record }, describeCall(record)),
+  )
+  endpoint.on('error', error =>
+    reporter.say({ event: 'error', message: error.message }, `error: ${error.message}`),
+  )
+  reporter.say(
+    { event: 'listening', listen: endpoint.listening },
+    `answering on ${endpoint.listening.join(', ')} with the agent ${name}; Ctrl-C ends it`,
+  )
+
+  const answerCall = async (call: IncomingCall): Promise<void> => {
+    const { remote, local } = call
+    reporter.say(
+      { event: 'call', id: call.id, callId: call.callId, from: remote.uriText, to: local.uriText },
+      `call ${call.id} from ${remote.uriText}`,
+    )
+    await call.answer()
+    if (recordings !== undefined) await call.record(join(recordings, `${call.id}.wav`))
+    void reportDigits(call, reporter)
+    await agent.run(agentSession(call))
+  }
+
+  const status = reporter.live
+    ? setInterval(() => reporter.status(statusLine(endpoint.calls)), 500)
+    : undefined
+  const forget = onInterrupt(() => void endpoint.close())
+  await endpoint.serve(answerCall)
+  forget()
+  clearInterval(status)
+  files.close()
+  reporter.end()
+  return 0
+}
+
+async function reportDigits(call: IncomingCall, reporter: Reporter): Promise<void> {
+  for await (const { digit, durationMs } of call.dtmf()) {
+    reporter.say({ event: 'dtmf', id: call.id, digit, durationMs }, `call ${call.id}: digit ${digit}`)
+  }
+}
+
+function statusLine(
+  calls: readonly { readonly media: { stats(): { packetsReceived: number; lost: number } } }[],
+): string {
+  let packets = 0
+  let lost = 0
+  for (const call of calls) {
+    try {
+      const stats = call.media.stats()
+      packets += stats.packetsReceived
+      lost += stats.lost
+    } catch {
+      // Not answered yet: no media.
+    }
+  }
+  return `${calls.length} ${calls.length === 1 ? 'call' : 'calls'} up, ${packets} packets in, ${lost} lost`
+}

@@ -1,0 +1,132 @@
+import type { MediaStats } from '../media/session/types.ts'
+import type { CarrierId } from '../call/carrier-ids.ts'
+import type { CallEnded } from '../call/call-ended.ts'
+
+/** Moments of a call, ISO 8601 with milliseconds. A moment that never came is absent. */
+export interface CallTimes {
+  /** The first INVITE. */
+  invite?: string
+  /** 100 Trying. */
+  trying?: string
+  /** The first provisional response above 100. */
+  ringing?: string
+  /** The first final response to the INVITE. */
+  final?: string
+  /** The ACK. */
+  ack?: string
+  /** The first BYE or CANCEL. */
+  end?: string
+}
+
+export interface CallMedia {
+  readonly codec: string
+  readonly packetsSent: number
+  readonly packetsReceived: number
+  readonly lost: number
+  /** Lost packets of those expected, 0 to 1. */
+  readonly lossRatio: number
+  readonly late: number
+  readonly duplicates: number
+  readonly reordered: number
+  readonly jitterMs: number
+  readonly concealedMs: number
+  /** Milliseconds the jitter buffer held audio back at the end. */
+  readonly bufferMs: number
+}
+
+/**
+ * All that is worth keeping of one call, as one JSON object. What identifies people stands under `personal` alone, so
+ * that it can be dropped or encrypted without looking further.
+ */
+export interface CallRecord {
+  /** Ours. */
+  readonly id: string
+  /** The SIP Call-ID. */
+  readonly callId: string
+  /** What carriers call it, from the headers of the INVITE. */
+  readonly carrierIds: readonly CarrierId[]
+  readonly direction: 'inbound' | 'outbound'
+  readonly state: 'in progress' | 'ended'
+  readonly personal: {
+    /** URIs as the From and To headers have them. */
+    readonly from: string
+    readonly to: string
+    /** The user part of the Request-URI: the number that was dialled. */
+    readonly dialled: string
+    /** Digits received and sent, in order; one `*` each when masked. */
+    readonly digitsReceived: string
+    readonly digitsSent: string
+  }
+  /** Address and transport of the peer in signalling. */
+  readonly peer?: string
+  readonly times: CallTimes
+  /** From INVITE to the 2xx. */
+  readonly setupMs?: number
+  /** From the 2xx to the end. */
+  readonly durationMs?: number
+  readonly ended?: Omit<CallEnded, 'error' | 'durationMs'> & { readonly error?: string }
+  readonly media?: CallMedia
+  readonly recordings: readonly string[]
+}
+
+export function callMedia(codec: string, stats: MediaStats): CallMedia {
+  const expected = stats.packetsReceived + stats.lost
+  return {
+    codec,
+    packetsSent: stats.packetsSent,
+    packetsReceived: stats.packetsReceived,
+    lost: stats.lost,
+    lossRatio: expected <= 0 ? 0 : round(stats.lost / expected, 4),
+    late: stats.late,
+    duplicates: stats.duplicates,
+    reordered: stats.reordered,
+    jitterMs: round(stats.jitterMs, 2),
+    concealedMs: round(stats.concealedMs, 1),
+    bufferMs: round(stats.bufferMs, 1),
+  }
+}
+
+/** The record in sentences, for people. */
+export function describeCall(record: CallRecord): string {
+  const lines = [
+    `${record.direction === 'inbound' ? 'Incoming' : 'Outgoing'} call ${record.id} (Call-ID ${record.callId})`,
+    `  from ${record.personal.from} to ${record.personal.to}${record.personal.dialled ? `, dialled ${record.personal.dialled}` : ''}`,
+    ...record.carrierIds.map(id => `  ${id.carrier} calls it ${id.field} ${id.value}`),
+    ...answerLines(record),
+    ...mediaLines(record),
+    ...(record.personal.digitsReceived ? [`  digits received: ${record.personal.digitsReceived}`] : []),
+    ...(record.personal.digitsSent ? [`  digits sent: ${record.personal.digitsSent}`] : []),
+    ...record.recordings.map(file => `  recorded to ${file}`),
+    endLine(record),
+  ]
+  return lines.join('\n')
+}
+
+function answerLines(record: CallRecord): string[] {
+  if (record.setupMs === undefined) return []
+  return [`  answered ${Math.round(record.setupMs)} ms after the INVITE`]
+}
+
+function mediaLines({ media }: CallRecord): string[] {
+  if (media === undefined) return []
+  const loss = `${media.lost} lost (${(media.lossRatio * 100).toFixed(1)} %)`
+  return [
+    `  audio ${media.codec}: ${media.packetsReceived} packets in, ${media.packetsSent} out, ${loss}, jitter ${media.jitterMs} ms, ${media.concealedMs} ms concealed`,
+  ]
+}
+
+function endLine(record: CallRecord): string {
+  const { ended } = record
+  if (ended === undefined) return '  still in progress'
+  const status =
+    ended.statusCode === undefined
+      ? ''
+      : ` (${ended.statusCode}${ended.reasonPhrase ? ` ${ended.reasonPhrase}` : ''})`
+  const reason = ended.reason === undefined ? '' : `, reason ${ended.reason.protocol} ${ended.reason.cause}`
+  const seconds = ((record.durationMs ?? 0) / 1000).toFixed(1)
+  return `  ended by ${ended.by}: ${ended.cause}${status}${reason}, after ${seconds} s`
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits))
+}

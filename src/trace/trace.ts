@@ -1,0 +1,331 @@
+import type { Call } from '../call/call.ts'
+import type { CarrierIdHeader } from '../call/carrier-ids.ts'
+import { carrierIds, carrierIdHeaders } from '../call/carrier-ids.ts'
+import type { CallDiagnostics } from '../call/diagnostics.ts'
+import { callChannel } from '../call/diagnostics.ts'
+import type { CallEnded } from '../call/call-ended.ts'
+import { mediaDtmfChannel, mediaEventChannel } from '../media/session/diagnostics.ts'
+import type { MediaDtmfEvent, MediaEvent } from '../media/session/types.ts'
+import { OptionError } from '../runtime/errors.ts'
+import type { Clock } from '../runtime/runtime.ts'
+import type { MessageEvent } from '../sip/transport/diagnostics.ts'
+import { messageChannel } from '../sip/transport/diagnostics.ts'
+import type { CallMedia, CallRecord, CallTimes } from './call-record.ts'
+import { callMedia } from './call-record.ts'
+import { Journal } from './journal.ts'
+import type { LadderEntry } from './ladder.ts'
+import { formatLadder, summarise } from './ladder.ts'
+
+export interface TraceOptions {
+  /** Whose calls. */
+  readonly endpoint: { readonly clock: Clock }
+  /** File to append one JSON line to when a call begins and one when it ends: `{ "event": "began" | "ended", "record": … }`. */
+  readonly journal?: string
+  /** Hears of each record when its call has ended. */
+  readonly onRecord?: (record: CallRecord) => void
+  /** Show `*` for each digit, in records and ladders. Default false. */
+  readonly maskDigits?: boolean
+  /** Ended calls kept for `record()` and `ladder()`; the oldest go first. Default 1,000. */
+  readonly keepCalls?: number
+  /** Ladder entries kept a call; later ones are only counted. Default 500. */
+  readonly keepEntries?: number
+  /** Headers that name the call at a carrier, besides the known ones. */
+  readonly carrierHeaders?: readonly CarrierIdHeader[]
+}
+
+/** What the trace holds of one Call-ID. */
+interface CallTrace {
+  readonly callId: string
+  readonly entries: LadderEntry[]
+  dropped: number
+  readonly at: { [Moment in keyof CallTimes]?: number }
+  dialled: string
+  peer: string | undefined
+  peerName: string
+  localName: string
+  call: Call | undefined
+  answered: boolean
+  ended: CallEnded | undefined
+  media: CallMedia | undefined
+  digitsReceived: string
+  digitsSent: string
+  readonly recordings: string[]
+}
+
+/**
+ * Listens to the diagnostics channels of one endpoint and keeps, for each call, its record and its ladder. Nothing in the
+ * library knows of it: without a trace the channels cost one property read a message.
+ */
+export class Trace {
+  readonly #options: Required<Pick<TraceOptions, 'endpoint' | 'maskDigits' | 'keepCalls' | 'keepEntries'>>
+  readonly #onRecord: ((record: CallRecord) => void) | undefined
+  readonly #carrierHeaders: readonly CarrierIdHeader[]
+  readonly #journal: Journal | undefined
+  readonly #subscriptions: readonly (() => void)[]
+  /** By Call-ID, calls under way; bounded by the endpoint's own limit on calls. */
+  readonly #active = new Map<string, CallTrace>()
+  /** By Call-ID, calls that ended and INVITEs that never became one; bounded by `keepCalls`. */
+  readonly #kept = new Map<string, CallTrace>()
+  /** Our id to Call-ID, for both maps. */
+  readonly #ids = new Map<string, string>()
+
+  /** @throws OptionError when the journal cannot be opened or a bound is not a positive number */
+  constructor(options: TraceOptions) {
+    this.#options = {
+      endpoint: options.endpoint,
+      maskDigits: options.maskDigits ?? false,
+      keepCalls: positive(options.keepCalls ?? 1_000, 'keepCalls'),
+      keepEntries: positive(options.keepEntries ?? 500, 'keepEntries'),
+    }
+    this.#onRecord = options.onRecord
+    this.#carrierHeaders = [...carrierIdHeaders, ...(options.carrierHeaders ?? [])]
+    this.#journal = options.journal === undefined ? undefined : new Journal(options.journal)
+    this.#subscriptions = [
+      messageChannel.subscribe(event => this.#message(event)),
+      callChannel.subscribe(event => this.#call(event)),
+      mediaDtmfChannel.subscribe(event => this.#dtmf(event)),
+      mediaEventChannel.subscribe(event => this.#media(event)),
+    ]
+  }
+
+  /** Our ids of the calls the trace still knows, oldest first. */
+  get calls(): readonly string[] {
+    return [...this.#ids.keys()]
+  }
+
+  /** Journal lines that could not be written. */
+  get failedWrites(): number {
+    return this.#journal?.failed ?? 0
+  }
+
+  /** `id` is ours or the Call-ID; undefined for a call the trace does not know (any more). */
+  record(id: string): CallRecord | undefined {
+    const trace = this.#find(id)
+    return trace?.call === undefined ? undefined : this.#recordOf(trace, trace.call)
+  }
+
+  /** The SIP messages of a call, with what happened to its media between them, as text. */
+  ladder(id: string): string | undefined {
+    const trace = this.#find(id)
+    if (trace === undefined) return undefined
+    const title = `call ${trace.call?.id ?? '(refused before it became one)'}   Call-ID ${trace.callId}`
+    return formatLadder({
+      title,
+      peer: trace.peerName,
+      local: trace.localName,
+      entries: trace.entries,
+      dropped: trace.dropped,
+    })
+  }
+
+  /** Ends the subscriptions and closes the journal. Idempotent. */
+  close(): void {
+    for (const unsubscribe of this.#subscriptions) unsubscribe()
+    this.#journal?.close()
+  }
+
+  #find(id: string): CallTrace | undefined {
+    const callId = this.#ids.get(id) ?? id
+    return this.#active.get(callId) ?? this.#kept.get(callId)
+  }
+
+  #message(event: MessageEvent): void {
+    const { message } = event
+    if (event.endpoint !== this.#options.endpoint || message === undefined) return
+    const callId = message.headers.get('Call-ID')
+    if (callId === undefined) return
+    let trace = this.#find(callId)
+    if (trace === undefined) {
+      if (message.kind !== 'request' || message.method !== 'INVITE') return
+      trace = this.#newTrace(callId, event)
+    }
+    if (trace.peer === undefined) this.#place(trace, event)
+    const bytes = event.bytes.byteLength
+    this.#add(trace, {
+      kind: 'message',
+      at: event.at,
+      direction: event.direction,
+      text: `${summarise(message)}  ${bytes} B`,
+    })
+    noteMoment(trace, message, event.at)
+  }
+
+  #call(event: CallDiagnostics): void {
+    if (event.endpoint !== this.#options.endpoint) return
+    const { call } = event
+    const at = this.#options.endpoint.clock.now()
+    if (event.kind === 'began') return this.#began(call)
+    const trace = this.#active.get(call.callId)
+    if (trace === undefined) return
+    if (event.kind === 'hold') this.#note(trace, at, `${event.by} hold ${event.active ? 'on' : 'off'}`)
+    if (event.kind === 'state' && event.state === 'confirmed') trace.answered = true
+    if (event.kind === 'recording') trace.recordings.push(event.file)
+    if (event.kind === 'ended') this.#ended(trace, call, event.ended, at)
+  }
+
+  #began(call: Call): void {
+    const { callId } = call
+    const trace = this.#kept.get(callId) ?? this.#newTrace(callId)
+    this.#kept.delete(callId)
+    trace.call = call
+    this.#active.set(callId, trace)
+    this.#ids.set(call.id, callId)
+    this.#journal?.append({ event: 'began', record: this.#recordOf(trace, call) })
+  }
+
+  #ended(trace: CallTrace, call: Call, ended: CallEnded, at: number): void {
+    trace.ended = ended
+    trace.at.end ??= at
+    trace.media = mediaOf(call)
+    this.#note(trace, at, `ended by ${ended.by}: ${ended.cause}`)
+    this.#active.delete(trace.callId)
+    this.#keep(trace)
+    const record = this.#recordOf(trace, call)
+    this.#journal?.append({ event: 'ended', record })
+    this.#onRecord?.(record)
+  }
+
+  #dtmf(event: MediaDtmfEvent): void {
+    const trace = this.#mediaTrace(event.call)
+    if (trace === undefined) return
+    const digit = this.#options.maskDigits ? '*' : event.digit
+    if (event.direction === 'in') trace.digitsReceived += digit
+    else trace.digitsSent += digit
+    const text = event.direction === 'in' ? `digit ${digit} received` : `digit ${digit} sent`
+    this.#note(trace, event.at, `${text} (${Math.round(event.durationMs)} ms)`)
+  }
+
+  #media(event: MediaEvent): void {
+    const trace = this.#mediaTrace(event.call)
+    if (trace === undefined) return
+    const remote = event.remote === undefined ? '' : ` ${event.remote.address}:${event.remote.port}`
+    const detail = [event.codec, event.direction, event.file].filter(part => part !== undefined).join(' ')
+    this.#note(trace, event.at, `media ${event.kind}${detail === '' ? '' : ` ${detail}`}${remote}`)
+  }
+
+  #mediaTrace(id: string | undefined): CallTrace | undefined {
+    const callId = id === undefined ? undefined : this.#ids.get(id)
+    return callId === undefined ? undefined : this.#find(callId)
+  }
+
+  #newTrace(callId: string, event?: MessageEvent): CallTrace {
+    const trace: CallTrace = {
+      callId,
+      entries: [],
+      dropped: 0,
+      at: {},
+      dialled: '',
+      peer: undefined,
+      peerName: 'peer',
+      localName: 'offhook',
+      call: undefined,
+      answered: false,
+      ended: undefined,
+      media: undefined,
+      digitsReceived: '',
+      digitsSent: '',
+      recordings: [],
+    }
+    if (event !== undefined) this.#place(trace, event)
+    this.#keep(trace)
+    return trace
+  }
+
+  #place(trace: CallTrace, event: MessageEvent): void {
+    trace.peerName = `${event.remote.address}:${event.remote.port}`
+    trace.localName = `offhook ${event.local.address}:${event.local.port}`
+    trace.peer = `${event.transport}:${trace.peerName}`
+  }
+
+  #keep(trace: CallTrace): void {
+    this.#kept.set(trace.callId, trace)
+    for (const [callId, oldest] of this.#kept) {
+      if (this.#kept.size <= this.#options.keepCalls) break
+      this.#kept.delete(callId)
+      if (oldest.call !== undefined) this.#ids.delete(oldest.call.id)
+    }
+  }
+
+  #note(trace: CallTrace, at: number, text: string): void {
+    this.#add(trace, { kind: 'event', at, text })
+  }
+
+  #add(trace: CallTrace, entry: LadderEntry): void {
+    if (trace.entries.length < this.#options.keepEntries) trace.entries.push(entry)
+    else trace.dropped += 1
+  }
+
+  #recordOf(trace: CallTrace, call: Call): CallRecord {
+    const { at } = trace
+    return {
+      id: call.id,
+      callId: trace.callId,
+      carrierIds: carrierIds(call.headers, this.#carrierHeaders),
+      direction: call.direction,
+      state: trace.ended === undefined ? 'in progress' : 'ended',
+      personal: {
+        from: (call.direction === 'inbound' ? call.remote : call.local).uriText,
+        to: (call.direction === 'inbound' ? call.local : call.remote).uriText,
+        dialled: trace.dialled,
+        digitsReceived: trace.digitsReceived,
+        digitsSent: trace.digitsSent,
+      },
+      ...(trace.peer === undefined ? {} : { peer: trace.peer }),
+      times: this.#times(trace),
+      ...(trace.answered && at.invite !== undefined && at.final !== undefined
+        ? { setupMs: at.final - at.invite }
+        : {}),
+      ...(trace.ended === undefined ? {} : { durationMs: trace.ended.durationMs, ended: plain(trace.ended) }),
+      ...(trace.media === undefined ? {} : { media: trace.media }),
+      recordings: trace.recordings,
+    }
+  }
+
+  #times(trace: CallTrace): CallTimes {
+    const { clock } = this.#options.endpoint
+    const offset = clock.wallTime() - clock.now()
+    return Object.fromEntries(
+      Object.entries(trace.at).map(([moment, at]) => [moment, new Date(at + offset).toISOString()]),
+    )
+  }
+}
+
+function noteMoment(trace: CallTrace, message: NonNullable<MessageEvent['message']>, at: number): void {
+  if (message.kind === 'request') {
+    if (message.method === 'INVITE') {
+      trace.at.invite ??= at
+      trace.dialled ||= dialledNumber(message.requestUri)
+    }
+    if (message.method === 'ACK') trace.at.ack ??= at
+    if (message.method === 'BYE' || message.method === 'CANCEL') trace.at.end ??= at
+    return
+  }
+  if (message.cseq.method !== 'INVITE') return
+  if (message.statusCode === 100) trace.at.trying ??= at
+  else if (message.statusCode < 200) trace.at.ringing ??= at
+  else if (message.statusCode !== 401 && message.statusCode !== 407) trace.at.final ??= at
+}
+
+function dialledNumber(requestUri: string): string {
+  return /^(?:sips?|tel):(?<user>[^@;?>:]+)/i.exec(requestUri)?.groups?.['user'] ?? ''
+}
+
+function mediaOf(call: Call): CallMedia | undefined {
+  try {
+    const { codec, stats } = call.media
+    return callMedia(codec.name, stats.call(call.media))
+  } catch {
+    return undefined
+  }
+}
+
+function plain(ended: CallEnded): NonNullable<CallRecord['ended']> {
+  const { error, durationMs: _, ...rest } = ended
+  return error === undefined ? rest : { ...rest, error: error.message }
+}
+
+function positive(value: number, field: string): number {
+  if (!Number.isInteger(value) || value < 1)
+    throw new OptionError(field, `${value} is not a whole number of 1 or more`)
+  return value
+}
