@@ -54,7 +54,7 @@ export class TimerQueue {
 
   /**
    * Runs the timers due at `now` in order, without the ones they set themselves: those wait for the next call.
-   * What a timer throws passes through; the others stay pending and are armed.
+   * What a timer throws passes through; the others stay pending and are armed. The alarm counts as gone off.
    * @returns how many ran
    * @throws {SipError} `SIP_STATE` when called by a timer.
    */
