@@ -90,6 +90,10 @@ const MAX_DROPOUT = 3000
 const MAX_MISORDER = 100
 /** Packets in a row that come too late before the buffer follows them. */
 const LATE_RUN = 5
+/** Packets in sequence of a source that was left before it is taken up again: late ones of it must not switch back. */
+const RETURN_RUN = 4
+/** Numbers left free before the first packet of a new run. */
+const REORDER_ROOM = 16
 /** A timestamp that is off the arrival time by more than the longest delay and this is a jump, ms. */
 const JUMP_MS = 1000
 /** How long the delay may exceed its target before sound that is not quiet is left out, ms. */
@@ -119,14 +123,20 @@ export class JitterBuffer {
 
   // The newest packet: its number on the line and on the wire; for timestamps the newest packet of audio.
   #ssrc: number | undefined
+  #leftSsrc: number | undefined
+  #returnRun = 0
+  #returnNext = 0
   #highest = ORIGIN
   #wireHighest = 0
+  /** First number of the present run; nothing older is taken any more. */
+  #runFrom = -1
   #badSequence = -1
   #newestPosition = 0
   #newestEnd = 0
   #wireNewestTimestamp = 0
   #mustSync = true
   #lateRun = 0
+  #otherNewest = false
 
   // Play-out. Numbers below `next` are done with; 0 before anything was played.
   #playing = false
@@ -215,7 +225,7 @@ export class JitterBuffer {
       this.#duplicates += 1
       return 'duplicate'
     }
-    if (number < this.#next || number <= this.#highest - ring.capacity) {
+    if (this.#isGone(number)) {
       this.#late += 1
       return 'late'
     }
@@ -237,7 +247,10 @@ export class JitterBuffer {
     }
     this.#lateRun = 0
     this.#makeRoom(number)
-    if (newest) this.#advance(number, sequence)
+    if (newest) {
+      this.#advance(number, sequence)
+      this.#otherNewest = false
+    }
     if (newest || position > this.#newestPosition) this.#advanceTime(position, timestamp, duration)
     ring.put(number, position, duration, payload, payloadType, timestamp, marker)
     return 'queued'
@@ -249,11 +262,13 @@ export class JitterBuffer {
    */
   pushOther(sequence: number, ssrc: number): void {
     const number = this.#unwrap(sequence, ssrc)
-    if (number < 0 || number < this.#next || number <= this.#highest - this.#ring.capacity) return
-    if (this.#ring.has(number)) return
+    if (number < 0 || this.#isGone(number)) return
+    if (this.#ring.knows(number)) return
     this.#makeRoom(number)
-    if (number > this.#highest) this.#advance(number, sequence)
     this.#ring.putOther(number)
+    if (number <= this.#highest) return
+    this.#advance(number, sequence)
+    this.#otherNewest = true
   }
 
   /**
@@ -287,6 +302,11 @@ export class JitterBuffer {
     return this.#conceal(duration)
   }
 
+  /** Packets waiting. */
+  get depth(): number {
+    return this.#ring.depth
+  }
+
   snapshot(): JitterBufferSnapshot {
     const perMs = this.#unitsPerMs
     return {
@@ -313,10 +333,13 @@ export class JitterBuffer {
   // The number on the line, or -1 for a packet that is off the sequence.
   #unwrap(sequence: number, ssrc: number): number {
     if (ssrc !== this.#ssrc) {
+      if (ssrc === this.#leftSsrc && !this.#hasReturned(sequence)) return -1
       if (this.#ssrc !== undefined) this.#resyncs += 1
+      this.#leftSsrc = this.#ssrc
       this.#ssrc = ssrc
       this.#followFrom(sequence)
     }
+    this.#returnRun = 0
     const step = ((sequence - this.#wireHighest) << 16) >> 16
     if (step < MAX_DROPOUT && step > -MAX_MISORDER) {
       this.#badSequence = -1
@@ -331,7 +354,30 @@ export class JitterBuffer {
     return -1
   }
 
+  // Whether the time of a number has passed, whatever its timestamp.
+  #isGone(number: number): boolean {
+    return number < this.#next || number < this.#runFrom || number <= this.#highest - this.#ring.capacity
+  }
+
+  #hasReturned(sequence: number): boolean {
+    this.#returnRun = sequence === this.#returnNext ? this.#returnRun + 1 : 1
+    this.#returnNext = (sequence + 1) & 0xffff
+    return this.#returnRun >= RETURN_RUN
+  }
+
+  // A new run of numbers begins behind the old one. Some are left free in between, for packets of it that were overtaken by
+  // the first one to arrive.
   #followFrom(sequence: number): void {
+    if (this.#runFrom < 0) {
+      this.#runFrom = 0
+    } else {
+      const first = this.#highest + 1
+      const room = Math.min(REORDER_ROOM, this.#ring.capacity >> 2)
+      this.#makeRoom(this.#highest + room)
+      this.#highest += room
+      for (let number = first; number <= this.#highest; number += 1) this.#ring.reserve(number)
+      this.#runFrom = first
+    }
     this.#wireHighest = (sequence - 1) & 0xffff
     this.#badSequence = -1
     this.#mustSync = true
@@ -397,8 +443,9 @@ export class JitterBuffer {
       }
       ring.remove(number)
     }
+    // Before the first packet is played nobody knows where the stream began, so nothing is missing.
     if (this.#next > 0) this.#lost += Math.max(0, lowest - this.#next - present)
-    this.#next = Math.max(this.#next, lowest)
+    if (this.#next > 0 || present > 0) this.#next = Math.max(this.#next, lowest)
     this.#resumed = true
   }
 
@@ -431,7 +478,8 @@ export class JitterBuffer {
 
   #underrun(now: number): Playout {
     if (this.#playing) {
-      if (!this.#inNoise && this.#concealRun < this.#maxConceal) {
+      // During a telephone event, or after comfort noise, nothing is missing.
+      if (!this.#inNoise && !this.#otherNewest && this.#concealRun < this.#maxConceal) {
         if (this.#concealRun === 0) this.#underruns += 1
         this.#position += this.#frame
         this.#delayMs = this.#delayAt(this.#position, now)

@@ -1,7 +1,9 @@
 const EMPTY = new Uint8Array(0)
-/** Durations that mark a slot. */
-const VACANT = -1
-const OTHER = 0
+/** States of a slot. */
+const VACANT = 0
+const RESERVED = 1
+const OTHER = 2
+const AUDIO = 3
 
 /** A fixed ring of packets by unwrapped sequence number. The owner keeps all numbers within one capacity of each other. */
 export class PacketRing {
@@ -9,6 +11,7 @@ export class PacketRing {
   /** Packets of audio held. */
   depth = 0
   readonly #mask: number
+  readonly #states: Uint8Array
   readonly #sequences: Float64Array
   readonly #positions: Float64Array
   readonly #durations: Float64Array
@@ -21,28 +24,31 @@ export class PacketRing {
   constructor(capacity: number) {
     this.capacity = capacity
     this.#mask = capacity - 1
-    this.#sequences = new Float64Array(capacity)
+    this.#states = new Uint8Array(capacity)
+    this.#sequences = new Float64Array(capacity).fill(-1)
     this.#positions = new Float64Array(capacity)
-    this.#durations = new Float64Array(capacity).fill(VACANT)
+    this.#durations = new Float64Array(capacity)
     this.#timestamps = new Float64Array(capacity)
     this.#payloadTypes = new Uint8Array(capacity)
     this.#markers = new Uint8Array(capacity)
     this.#payloads = Array.from({ length: capacity }, () => EMPTY)
   }
 
+  /** Whether the number is accounted for: it is no loss. */
   has(sequence: number): boolean {
     const slot = sequence & this.#mask
-    return this.#durations[slot]! >= OTHER && this.#sequences[slot] === sequence
+    return this.#sequences[slot] === sequence && this.#states[slot] !== VACANT
   }
 
   /** Whether the packet is held or was, not too long ago. */
   knows(sequence: number): boolean {
-    return this.#sequences[sequence & this.#mask] === sequence
+    const slot = sequence & this.#mask
+    return this.#sequences[slot] === sequence && this.#states[slot] !== RESERVED
   }
 
   isAudio(sequence: number): boolean {
     const slot = sequence & this.#mask
-    return this.#durations[slot]! > OTHER && this.#sequences[slot] === sequence
+    return this.#sequences[slot] === sequence && this.#states[slot] === AUDIO
   }
 
   put(
@@ -55,6 +61,7 @@ export class PacketRing {
     marker: boolean,
   ): void {
     const slot = sequence & this.#mask
+    this.#states[slot] = AUDIO
     this.#sequences[slot] = sequence
     this.#positions[slot] = position
     this.#durations[slot] = duration
@@ -68,14 +75,23 @@ export class PacketRing {
   /** Takes note of a number whose packet is no audio. */
   putOther(sequence: number): void {
     const slot = sequence & this.#mask
+    this.#states[slot] = OTHER
     this.#sequences[slot] = sequence
-    this.#durations[slot] = OTHER
   }
 
+  /** Keeps a number free for a packet that may or may not exist. */
+  reserve(sequence: number): void {
+    const slot = sequence & this.#mask
+    this.#states[slot] = RESERVED
+    this.#sequences[slot] = sequence
+  }
+
+  /** Of a number that is held. */
   remove(sequence: number): void {
     const slot = sequence & this.#mask
-    if (this.#durations[slot]! > OTHER) this.depth -= 1
-    this.#durations[slot] = VACANT
+    if (this.#states[slot] === AUDIO) this.depth -= 1
+    if (this.#states[slot] === RESERVED) this.#sequences[slot] = -1
+    this.#states[slot] = VACANT
     this.#payloads[slot] = EMPTY
   }
 

@@ -144,8 +144,8 @@ for (const [form, profile, elements] of [
     t.equal(extension.profile, profile)
     const view = parseRtp(packet({ extension }))!
     t.same(
-      headerExtensions(view).map(({ id, data }) => [id, ...data]),
-      elements.map(({ id, data }) => [id, ...data]),
+      headerExtensions(view).map(({ id, data }) => ({ id, data: Array.from(data) })),
+      elements.map(({ id, data }) => ({ id, data: Array.from(data) })),
     )
   })
 }

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import t from 'tap'
 import { TELEPHONE_EVENT_DIGITS, TelephoneEventSender } from '../../../src/media/rtp/telephone-event.ts'
 import { TelephoneEventReceiver } from '../../../src/media/rtp/telephone-event-receiver.ts'
@@ -266,7 +266,7 @@ t.test('counters', async t => {
 })
 
 const digitString = fc.string({
-  unit: fc.constantFrom(...TELEPHONE_EVENT_DIGITS),
+  unit: fc.constantFrom(...TELEPHONE_EVENT_DIGITS.split('')),
   minLength: 1,
   maxLength: 20,
 })
