@@ -1,4 +1,5 @@
-import { is } from './chars.ts'
+import { is, skip } from './chars.ts'
+import type { CharClass } from './chars.ts'
 
 function hexValue(code: number): number {
   if (code >= 48 && code <= 57) return code - 48
@@ -37,30 +38,28 @@ export function unescape(text: string): string {
 
 const hexDigits = '0123456789ABCDEF'
 
-/** Escapes the octets of every character that has none of `bits`. */
-export function escape(text: string, bits: number): string {
-  let plain = true
-  for (let at = 0; plain && at < text.length; at++) plain = is(text.charCodeAt(at), bits)
-  if (plain) return text
+/** Escapes the octets of every character that is not in the class. */
+export function escape(text: string, plain: CharClass): string {
+  if (skip(text, 0, text.length, plain) === text.length) return text
   let out = ''
   for (const octet of Buffer.from(text, 'utf8')) {
-    out += is(octet, bits) ? String.fromCharCode(octet) : `%${hexDigits[octet >> 4]}${hexDigits[octet & 15]}`
+    out += is(octet, plain) ? String.fromCharCode(octet) : `%${hexDigits[octet >> 4]}${hexDigits[octet & 15]}`
   }
   return out
 }
 
 /**
- * One form for all spellings that RFC 3261 §19.1.4 calls equal: escapes of characters that need none (those with
- * `bits`) are undone, the others get upper-case hex digits. Unlike `unescape`, it keeps apart what differs.
+ * One form for all spellings that RFC 3261 §19.1.4 calls equal: escapes of characters that need none (those of
+ * `plain`) are undone, the others get upper-case hex digits. Unlike `unescape`, it keeps apart what differs.
  */
-export function normaliseEscapes(text: string, bits: number): string {
+export function normaliseEscapes(text: string, plain: CharClass): string {
   if (!text.includes('%')) return text
   let out = ''
   for (let at = 0; at < text.length; at++) {
     const octet = text.charCodeAt(at) === 37 ? escapedOctet(text, at) : -1
     if (octet < 0) out += text[at]
     else {
-      out += is(octet, bits) ? String.fromCharCode(octet) : text.slice(at, at + 3).toUpperCase()
+      out += is(octet, plain) ? String.fromCharCode(octet) : text.slice(at, at + 3).toUpperCase()
       at += 2
     }
   }

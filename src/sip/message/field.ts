@@ -1,33 +1,66 @@
+import { isAscii } from 'node:buffer'
 import { hasLineBreak, isToken } from './chars.ts'
 import type { HeaderDefinition } from './definition.ts'
 import { SipParseError, SipSerialiseError } from './errors.ts'
 import { NameAddr } from './name-addr.ts'
 import { canonicalName, idOf } from './names.ts'
 
+/** How the lines of a received section end. */
+export type LineBreaks = 'crlf' | 'lf' | 'stray'
+
 /** The octets of one received header section, turned into text once, when the first value is asked for. */
 export class Section {
   readonly #bytes: Buffer
-  readonly #end: number
-  readonly ascii: boolean
-  /** Every line ends in CRLF: runs of lines can be sent on as they are. */
-  readonly clean: boolean
+  readonly #start: number
+  #end: number
   #text: string | undefined
+  #ascii = true
+  #breaks: LineBreaks | undefined
 
-  constructor(bytes: Buffer, end: number, ascii: boolean, clean: boolean) {
+  constructor(bytes: Buffer, start: number) {
     this.#bytes = bytes
+    this.#start = start
+    this.#end = start
+  }
+
+  /** Says where the section ends. */
+  close(end: number): void {
     this.#end = end
-    this.ascii = ascii
-    this.clean = clean
+    this.#text = undefined
   }
 
   /** One character an octet, so that offsets hold; `textAt` gives what it means. */
   get octets(): string {
-    return (this.#text ??= this.#bytes.toString('latin1', 0, this.#end))
+    if (this.#text === undefined) {
+      // One native pass over the whole section costs less than one for each value.
+      this.#text = this.#bytes.toString('latin1', 0, this.#end)
+      this.#ascii = isAscii(this.#bytes)
+    }
+    return this.#text
   }
 
   textAt(from: number, to: number): string {
     const text = this.octets.slice(from, to)
-    return this.ascii ? text : fromOctets(text)
+    return this.#ascii ? text : fromOctets(text)
+  }
+
+  /** Only a section of `crlf` may be sent on as it is; in a `stray` one a CR stands without LF (or LF within a line). */
+  get breaks(): LineBreaks {
+    return (this.#breaks ??= this.#lookAtBreaks())
+  }
+
+  #lookAtBreaks(): LineBreaks {
+    const bytes = this.#bytes
+    let breaks: LineBreaks = 'crlf'
+    for (let at = this.#start; at < this.#end; at++) {
+      const code = bytes[at] as number
+      if (code > 13) continue
+      if (code === 13) {
+        if (bytes[at + 1] !== 10) return 'stray'
+        at++
+      } else if (code === 10) breaks = 'lf'
+    }
+    return breaks
   }
 }
 
@@ -54,8 +87,8 @@ export class HeaderField {
   readonly section: Section | undefined
   readonly start: number
   readonly nameEnd: number
+  /** Where the value starts, on this line or a continuation. */
   readonly valueStart: number
-  readonly valueEnd: number
   /** Behind the line's CRLF. */
   readonly end: number
   readonly folded: boolean
@@ -70,7 +103,6 @@ export class HeaderField {
     start: number,
     nameEnd: number,
     valueStart: number,
-    valueEnd: number,
     end: number,
     folded: boolean,
     name?: string,
@@ -81,7 +113,6 @@ export class HeaderField {
     this.start = start
     this.nameEnd = nameEnd
     this.valueStart = valueStart
-    this.valueEnd = valueEnd
     this.end = end
     this.folded = folded
     this.#name = name
@@ -100,7 +131,7 @@ export class HeaderField {
   /** For values made from received ones: no line breaks are in those. */
   static trusted(name: string, value: string): HeaderField {
     const id = idOf(name)
-    return new HeaderField(id, undefined, 0, 0, 0, 0, 0, false, name, value.trim())
+    return new HeaderField(id, undefined, 0, 0, 0, 0, false, name, value.trim())
   }
 
   /** As written. */
@@ -111,10 +142,19 @@ export class HeaderField {
   /** Unfolded, without the space around it. */
   get value(): string {
     if (this.#value === undefined) {
-      const text = (this.section as Section).textAt(this.valueStart, this.valueEnd)
-      this.#value = this.folded ? unfold(text) : text
+      const section = this.section as Section
+      this.#value = this.folded
+        ? unfold(section.textAt(this.valueStart, this.end))
+        : section.textAt(this.valueStart, this.#valueEnd())
     }
     return this.#value
+  }
+
+  #valueEnd(): number {
+    const { octets } = this.section as Section
+    let { end } = this
+    while (end > this.valueStart && isBlank(octets.charCodeAt(end - 1))) end--
+    return end
   }
 
   /** What the definition makes of the value, kept for the next time. */
@@ -157,9 +197,6 @@ export class HeaderField {
 
   /** The line as octets, without its CRLF. */
   get line(): string {
-    if (this.section !== undefined && !this.folded) {
-      return this.section.octets.slice(this.start, this.valueEnd)
-    }
     return `${this.name}: ${toOctets(this.value)}`
   }
 
@@ -167,6 +204,10 @@ export class HeaderField {
   get canonicalName(): string {
     return canonicalName(this.id) ?? this.name
   }
+}
+
+function isBlank(code: number): boolean {
+  return code === 32 || code === 9 || code === 13 || code === 10
 }
 
 /** Joins continuation lines with one space (RFC 3261 §7.3.1). */

@@ -1,4 +1,4 @@
-import { DIGIT, HOST, skip } from './chars.ts'
+import { DIGIT, HOST, skip, skipBlank } from './chars.ts'
 import { SipParseError } from './errors.ts'
 
 export interface HostPort {
@@ -65,12 +65,6 @@ export function scanHostPort(text: string, from: number, to: number, spaced: boo
   const port = end === at || end - at > 5 ? 65_536 : Number(text.slice(at, end))
   if (port > 65_535) throw fail('expected a port of 0 to 65535', at)
   return { host, port, end }
-}
-
-function skipBlank(text: string, from: number, to: number): number {
-  let at = from
-  while (at < to && (text.charCodeAt(at) === 32 || text.charCodeAt(at) === 9)) at++
-  return at
 }
 
 export function writeHostPort(host: string, port: number | undefined): string {

@@ -136,53 +136,45 @@ export function idOf(name: string): number {
 }
 
 /*
- * The parser looks names up where they stand in the datagram, without cutting them out: by a hash of their letters in
- * lower case, made while it looked for the colon, then by comparing the one name with that hash.
+ * The parser looks names up where they stand in the datagram, without cutting them out: by a hash of their length and
+ * three of their letters, then by comparing the names with that hash.
  */
-const hashMask = 2047
-const idByHash = new Uint8Array(hashMask + 1)
-const spellings: string[] = ['']
+const hashMask = 1023
+const slots = new Uint8Array(hashMask + 1)
+const spellings: Buffer[] = [Buffer.alloc(0)]
 const spellingIds: number[] = [0]
 
-export function hashStep(hash: number, code: number): number {
-  return (hash * 33 + (code | 32)) & 0xffffff
-}
-
-function hashOf(name: string): number {
-  let hash = 0
-  for (let at = 0; at < name.length; at++) hash = hashStep(hash, name.charCodeAt(at))
-  return slotOf(hash)
-}
-
-function slotOf(hash: number): number {
-  return (hash ^ (hash >>> 11)) & hashMask
+function slotOf(bytes: Uint8Array, from: number, to: number): number {
+  const first = (bytes[from] as number) | 32
+  const middle = (bytes[(from + to) >> 1] as number) | 32
+  const last = (bytes[to - 1] as number) | 32
+  return ((to - from) * 31 + first * 7 + middle * 61 + last * 3) & hashMask
 }
 
 for (const [lower, id] of idsByLowerName) {
-  let slot = hashOf(lower)
-  while (idByHash[slot] !== 0) slot = (slot + 1) & hashMask
-  idByHash[slot] = spellings.length
-  spellings.push(lower)
+  const bytes = Buffer.from(lower)
+  let slot = slotOf(bytes, 0, bytes.length)
+  while (slots[slot] !== 0) slot = (slot + 1) & hashMask
+  slots[slot] = spellings.length
+  spellings.push(bytes)
   spellingIds.push(id)
 }
 
-/** The id of the name at `from` up to `to`, whose octets gave `hash`. */
-export function idAt(bytes: Uint8Array, from: number, to: number, hash: number): number {
-  let slot = slotOf(hash)
+/** The id of the name that stands at `from` up to `to`; 0 for an unknown one. The octets are those of a token. */
+export function idAt(bytes: Uint8Array, from: number, to: number): number {
+  let slot = slotOf(bytes, from, to)
   for (;;) {
-    const index = idByHash[slot] as number
+    const index = slots[slot] as number
     if (index === 0) return 0
-    const spelling = spellings[index] as string
-    if (spelling.length === to - from && matches(bytes, from, spelling)) return spellingIds[index] as number
+    if (matches(bytes, from, to, spellings[index] as Buffer)) return spellingIds[index] as number
     slot = (slot + 1) & hashMask
   }
 }
 
-function matches(bytes: Uint8Array, from: number, lower: string): boolean {
-  for (let at = 0; at < lower.length; at++) {
-    let code = bytes[from + at] as number
-    if (code >= 65 && code <= 90) code |= 32
-    if (code !== lower.charCodeAt(at)) return false
-  }
+/** Names have letters and hyphens only: of the octets of a token, no other becomes one of these by `| 32`. */
+function matches(bytes: Uint8Array, from: number, to: number, lower: Buffer): boolean {
+  const { length } = lower
+  if (length !== to - from) return false
+  for (let at = 0; at < length; at++) if (((bytes[from + at] as number) | 32) !== lower[at]) return false
   return true
 }

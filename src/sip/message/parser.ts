@@ -8,7 +8,7 @@ import { limitsFrom } from './limits.ts'
 import type { MessageLimits } from './limits.ts'
 import { SipRequest, SipResponse } from './message.ts'
 import type { SipMessage } from './message.ts'
-import { hashStep, idAt, ids } from './names.ts'
+import { idAt, ids } from './names.ts'
 import { Via as ViaValue } from './via.ts'
 
 export interface ParseOptions {
@@ -20,7 +20,7 @@ export interface ParseOptions {
   framing?: 'datagram' | 'stream' | undefined
 }
 
-/** Token characters of a header name; 2 for those that may follow it before the colon. */
+/** Which octets a header name may have. */
 const nameClass = new Uint8Array(256)
 for (let code = 0; code < 128; code++) if (isToken(String.fromCharCode(code))) nameClass[code] = 1
 
@@ -114,7 +114,7 @@ class Reading {
         reasonPhrase: 'Request-URI Too Long',
       })
     }
-    this.#bodyStart = this.#headers(lineEnd + 1, bytes[lineEnd - 1] === 13)
+    this.#bodyStart = this.#headers(lineEnd + 1)
     const text = bytes.toString('latin1', at, end)
     const headers = new Headers(this.#fields)
     const isResponse = text.startsWith('SIP/') || /^sip\//i.test(text)
@@ -166,14 +166,12 @@ class Reading {
   }
 
   /** Indexes the header lines from `from` on and returns where the body starts. */
-  #headers(from: number, startLineClean: boolean): number {
+  #headers(from: number): number {
     const bytes = this.#bytes
     const { headers: maxHeaders, lineBytes } = this.#limits
     const size = bytes.length
-    // Offsets of one line after the other: start, end of name, start and end of value, end; negative id if folded.
-    const lines: number[] = []
-    let clean = startLineClean
-    let seen = 0
+    const fields = this.#fields
+    const section = new Section(bytes, from)
     let at = from
     for (;;) {
       if (at >= size) {
@@ -181,98 +179,48 @@ class Reading {
         break
       }
       const first = bytes[at] as number
-      if (first === 10) {
-        at++
-        break
-      }
-      if (first === 13 && bytes[at + 1] === 10) {
-        at += 2
-        break
+      if (first === 10 || (first === 13 && bytes[at + 1] === 10)) {
+        section.close(at)
+        return first === 10 ? at + 1 : at + 2
       }
       const start = at
-      let hash = 0
-      let code = first
-      while (nameClass[code] === 1) {
-        hash = hashStep(hash, code)
-        code = bytes[++at] as number
-      }
+      while (at < size && nameClass[bytes[at] as number] === 1) at++
       const nameEnd = at
-      while (code === 32 || code === 9) code = bytes[++at] as number
-      const colon = code === 58 && nameEnd > start
+      while (at < size && isSpace(bytes[at])) at++
+      const colon = bytes[at] === 58 && nameEnd > start
       if (colon) at++
       else this.#fail('not a header line: a name and a colon', { offset: start })
-      while (bytes[at] === 32 || bytes[at] === 9) at++
-      let valueStart = at
-      let valueEnd: number
+      while (at < size && isSpace(bytes[at])) at++
+      const valueStart = at
       let folded = false
+      // A line that starts with a space goes on where the one before ended (RFC 3261 §7.3.1).
       for (;;) {
-        while (at < size && ((code = bytes[at] as number) > 13 || (code !== 13 && code !== 10))) {
-          seen |= code
-          at++
-        }
-        valueEnd = at
-        if (at >= size) break
-        if (code === 13) {
-          if (bytes[at + 1] !== 10) {
-            this.#fail('CR without LF in a header', { offset: at })
-            at++
-            continue
-          }
-          at++
-        } else clean = false
-        at++
-        code = bytes[at] as number
-        if (code !== 32 && code !== 9) break
+        const newline = bytes.indexOf(10, at)
+        at = newline < 0 ? size : newline + 1
+        if (at >= size || !isSpace(bytes[at])) break
         folded = true
       }
-      if (folded) while (isBlank(bytes[valueStart])) valueStart++
-      if (valueStart > valueEnd) valueStart = valueEnd
-      while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1])) valueEnd--
       if (at - start > lineBytes) {
         this.#fail(`a header line has more than ${lineBytes} octets`, { offset: start, statusCode: 513 })
       }
       if (!colon) continue
-      const id = idAt(bytes, start, nameEnd, hash)
-      lines.push(folded ? -1 - id : id, start, nameEnd, valueStart, valueEnd, at)
-      if (lines.length > maxHeaders * 6) {
+      if (fields.length === maxHeaders) {
         this.#fail(`more than ${maxHeaders} header lines`, { offset: start, statusCode: 513 })
-        lines.length -= 6
         break
       }
-    }
-    this.#makeFields(lines, new Section(bytes, at, seen < 128, clean))
-    return at
-  }
-
-  #makeFields(lines: readonly number[], section: Section): void {
-    const fields = this.#fields
-    for (let i = 0; i < lines.length; i += 6) {
-      const mark = lines[i] as number
-      const folded = mark < 0
-      const id = folded ? -1 - mark : mark
-      const field = new HeaderField(
-        id,
-        section,
-        lines[i + 1] as number,
-        lines[i + 2] as number,
-        lines[i + 3] as number,
-        lines[i + 4] as number,
-        lines[i + 5] as number,
-        folded,
-      )
+      const id = idAt(bytes, start, nameEnd)
+      const field = new HeaderField(id, section, start, nameEnd, valueStart, at, folded)
       fields.push(field)
       if (id === ids.contentLength) this.#readContentLength(field)
     }
+    section.close(at)
+    return at
   }
 
   #readContentLength(field: HeaderField): void {
     const details = { offset: field.valueStart, header: 'Content-Length', fatal: this.#stream }
-    let value = 0
-    for (let at = field.valueStart; at < field.valueEnd; at++) {
-      const digit = (this.#bytes[at] as number) - 48
-      value = digit >= 0 && digit <= 9 && value < 1e9 ? value * 10 + digit : Number.NaN
-    }
-    if (Number.isNaN(value) || field.valueEnd === field.valueStart) this.#failLength('not a length', details)
+    const value = decimalAt(this.#bytes, field.valueStart, field.end)
+    if (Number.isNaN(value)) this.#failLength('not a length', details)
     else if (this.#contentLength >= 0 && this.#contentLength !== value) {
       this.#failLength('two different lengths', details)
     } else this.#contentLength = value
@@ -304,8 +252,28 @@ function missingLength(offset: number): Fault {
   return { detail: 'required on a stream', details: { offset, header: 'Content-Length', fatal: true } }
 }
 
+/** 1*DIGIT with any space around it, at most nine digits; otherwise NaN. */
+function decimalAt(bytes: Buffer, from: number, to: number): number {
+  let start = from
+  let end = to
+  while (start < end && isBlank(bytes[start])) start++
+  while (end > start && isBlank(bytes[end - 1])) end--
+  if (start === end || end - start > 9) return Number.NaN
+  let value = 0
+  for (let at = start; at < end; at++) {
+    const digit = (bytes[at] as number) - 48
+    if (digit < 0 || digit > 9) return Number.NaN
+    value = value * 10 + digit
+  }
+  return value
+}
+
 function isBlank(code: number | undefined): boolean {
   return code === 32 || code === 9 || code === 13 || code === 10
+}
+
+function isSpace(code: number | undefined): boolean {
+  return code === 32 || code === 9
 }
 
 /**

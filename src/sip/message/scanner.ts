@@ -1,4 +1,5 @@
-import { DIGIT, skip, TOKEN } from './chars.ts'
+import { DIGIT, skip, skipBlank, TOKEN } from './chars.ts'
+import type { CharClass } from './chars.ts'
 import { SipParseError } from './errors.ts'
 
 /**
@@ -29,11 +30,8 @@ export class Scanner {
   }
 
   space(): void {
-    while (this.at < this.end) {
-      const code = this.text.charCodeAt(this.at)
-      if (code !== 32 && code !== 9) return
-      this.at++
-    }
+    const code = this.peek()
+    if (code === 32 || code === 9) this.at = skipBlank(this.text, this.at, this.end)
   }
 
   /** Takes one separator with the LWS around it, if it comes next. */
@@ -49,9 +47,9 @@ export class Scanner {
     if (!this.take(code)) throw this.fail(`expected "${String.fromCharCode(code)}"`)
   }
 
-  run(bits: number, what: string): string {
+  run(members: CharClass, what: string): string {
     const from = this.at
-    this.at = skip(this.text, from, this.end, bits)
+    this.at = skip(this.text, from, this.end, members)
     if (this.at === from) throw this.fail(`expected ${what}`)
     return this.text.slice(from, this.at)
   }
@@ -105,12 +103,16 @@ export class Scanner {
 
 /** The index behind the closing quote of the string that opens at `from`, or -1. */
 export function quoteEnd(text: string, from: number, to: number): number {
-  for (let at = from + 1; at < to; at++) {
-    const code = text.charCodeAt(at)
-    if (code === 34) return at + 1
-    if (code === 92) at++
+  let at = from + 1
+  for (;;) {
+    const quote = text.indexOf('"', at)
+    if (quote < 0 || quote >= to) return -1
+    // A quote is part of the string if an odd number of backslashes stands before it.
+    let backslash = quote
+    while (backslash > at && text.charCodeAt(backslash - 1) === 92) backslash--
+    if ((quote - backslash) % 2 === 0) return quote + 1
+    at = quote + 1
   }
-  return -1
 }
 
 /** The meaning of a quoted string; text without quotes is returned as it is. */

@@ -47,7 +47,7 @@ export function serialise(message: SipMessage): Buffer {
       }
       lengthWritten = true
     }
-    if (field.section !== undefined && field.section.clean) {
+    if (field.section !== undefined && field.section.breaks === 'crlf') {
       if (section === field.section && field.start === runEnd) {
         runEnd = field.end
         continue

@@ -1,4 +1,5 @@
-import { ALPHA, DIGIT, hasLineBreak, is, PASSWORD, skip, URI_HEADER, URI_PARAM, USER } from './chars.ts'
+import { ALPHA, hasLineBreak, is, PASSWORD, SCHEME, skip, URI_HEADER, URI_PARAM, USER } from './chars.ts'
+import type { CharClass } from './chars.ts'
 import { SipParseError, SipSerialiseError } from './errors.ts'
 import { escape, escapedOctet, normaliseEscapes, unescape } from './escapes.ts'
 import { canonicalHost, scanHostPort, stripBrackets, writeHostPort } from './host.ts'
@@ -177,8 +178,8 @@ export class SipUri {
   }
 }
 
-function escaped(text: string | undefined, bits: number): string | undefined {
-  return text === undefined ? undefined : escape(text, bits)
+function escaped(text: string | undefined, members: CharClass): string | undefined {
+  return text === undefined ? undefined : escape(text, members)
 }
 
 function writeHeaders(headers: Iterable<readonly [string, string]>): string {
@@ -191,8 +192,8 @@ function checkHost(uri: SipUri): void {
   }
 }
 
-function canonical(raw: string | undefined, bits: number): string | undefined {
-  return raw === undefined ? undefined : normaliseEscapes(raw, bits)
+function canonical(raw: string | undefined, members: CharClass): string | undefined {
+  return raw === undefined ? undefined : normaliseEscapes(raw, members)
 }
 
 function sameParams(one: Params, other: Params): boolean {
@@ -239,14 +240,7 @@ export function parseUri(text: string): Uri {
 }
 
 function skipScheme(text: string): number {
-  if (!is(text.charCodeAt(0), ALPHA)) return 0
-  let at = 1
-  while (at < text.length) {
-    const code = text.charCodeAt(at)
-    if (!is(code, ALPHA | DIGIT) && code !== 43 && code !== 45 && code !== 46) break
-    at++
-  }
-  return at
+  return is(text.charCodeAt(0), ALPHA) ? skip(text, 1, text.length, SCHEME) : 0
 }
 
 function parseSip(scheme: 'sip' | 'sips', text: string, from: number): SipUri {
@@ -299,11 +293,11 @@ function checkUser(text: string, from: number, to: number): void {
   }
 }
 
-/** Skips characters with `bits`, well-formed escapes, and `also`. */
-function skipEscaped(text: string, from: number, bits: number, also: number): number {
+/** Skips characters of the class, well-formed escapes, and `also`. */
+function skipEscaped(text: string, from: number, members: CharClass, also: number): number {
   let at = from
   for (;;) {
-    at = skip(text, at, text.length, bits)
+    at = skip(text, at, text.length, members)
     const code = text.charCodeAt(at)
     if (code === 37 && escapedOctet(text, at) >= 0) at += 3
     else if (code === also) at++
