@@ -104,8 +104,13 @@ export class Pipe {
         continue
       }
       this.#queue.shift()
-      if (head.kind === 'open') this.#target.receiveOpen()
-      else if (head.kind === 'end') this.#target.receiveEnd()
+      if (head.kind === 'open') {
+        this.#target.receiveOpen()
+        // Who waits for the connection sets its handlers first: data that is here already comes a turn later.
+        if (this.#queue.length > 0) this.#arm(now)
+        return
+      }
+      if (head.kind === 'end') this.#target.receiveEnd()
       else this.#target.receiveReset()
     }
   }
