@@ -180,6 +180,8 @@ export class UserAgentCore {
       const open = [...this.#sessions.values()]
       for (const session of open) session.hangup()
       await Promise.all(open.map(session => session.settled))
+      this.#acks.clear()
+      this.#late.clear()
     })()
     return this.#closing
   }
