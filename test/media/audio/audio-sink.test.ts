@@ -1,5 +1,5 @@
 import t from 'tap'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { LiveAudioSink } from '../../../src/media/audio/audio-sink.ts'
 import type { LiveAudioSinkOptions, PlaySource } from '../../../src/media/audio/audio-sink.ts'
 import { goertzelDbfs } from '../../../src/media/audio/goertzel.ts'
@@ -12,9 +12,9 @@ const FRAME = 160
 /** A sink with a pacer that is turned by hand; `sent` is all it was handed, `real` how much of it was written. */
 function turned(options: Partial<LiveAudioSinkOptions> = {}): {
   sink: LiveAudioSink
-  turn(times?: number): Promise<void>
-  sent(): Int16Array
-  real(): number
+  turn: (times?: number) => Promise<void>
+  sent: () => Int16Array
+  real: () => number
 } {
   const sink = new LiveAudioSink({ sampleRate: 8000, ...options })
   const frames: Int16Array[] = []
