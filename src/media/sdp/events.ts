@@ -17,17 +17,18 @@ export function parseEvents(text: string): Set<number> {
 
 export function formatEvents(events: ReadonlySet<number>): string {
   const pieces: string[] = []
-  for (let event = 0; event < 256; event += 1) {
-    if (!events.has(event)) continue
-    const first = event
-    while (events.has(event + 1)) event += 1
-    pieces.push(first === event ? `${first}` : `${first}-${event}`)
+  const sorted = [...events].sort((a, b) => a - b)
+  for (let i = 0; i < sorted.length; i += 1) {
+    const first = sorted[i]!
+    while (sorted[i + 1] === sorted[i]! + 1) i += 1
+    pieces.push(first === sorted[i] ? `${first}` : `${first}-${sorted[i]}`)
   }
   return pieces.join(',')
 }
 
 /** The events both lists name, or `a` when they share none: digits are worth a try even then. */
 export function commonEvents(a: string, b: string): string {
+  if (a === b) return a
   const theirs = parseEvents(b)
   const common = formatEvents(new Set([...parseEvents(a)].filter(event => theirs.has(event))))
   return common === '' ? a : common

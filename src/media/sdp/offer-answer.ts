@@ -241,7 +241,7 @@ function selectStream(
 ): number {
   const order = offer.media.map((_, i) => i)
   if (preferred !== undefined) order.sort((a, b) => Number(b === preferred) - Number(a === preferred))
-  let reason = unacceptable('the offer has no audio stream', 'm', 304)
+  let reason: SdpError | undefined
   for (const index of order) {
     const line = offer.media[index]!
     if (line.kind.toLowerCase() !== 'audio' || line.port === 0) continue
@@ -249,7 +249,7 @@ function selectStream(
     if (!problem) return index
     reason = problem
   }
-  throw reason
+  throw reason ?? unacceptable('the offer has no audio stream', 'm', 304)
 }
 
 function streamProblem(

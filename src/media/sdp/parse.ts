@@ -67,6 +67,14 @@ export function parseSdp(input: string | Uint8Array, limits: Partial<SdpLimits> 
   return normalise(sdpTransform.parse(canonical), sections)
 }
 
+/** All but tab, LF and CR. */
+// oxlint-disable-next-line no-control-regex -- they are what is looked for
+const controls = /[\u0000-\u0008\u000B\u000C\u000E-\u001F]/
+
+function singleSpaced(value: string): string {
+  return value.includes('  ') || value.includes('\t') ? value.replace(/\s+/g, ' ') : value
+}
+
 /**
  * Sorts the lines: those with typed meaning go, with white space made canonical, into the text for sdp-transform; the rest
  * stays raw here. So a hostile attribute never meets the seventy patterns of its grammar.
@@ -79,6 +87,7 @@ function readLines(text: string, bounds: SdpLimits): { canonical: string; sectio
   const sections = [current]
   const kept: string[] = []
   let understood = 0
+  const hostile = controls.test(text)
   for (const [index, raw] of lines.entries()) {
     if (raw.length > bounds.maxLineLength)
       throw malformed(
@@ -86,11 +95,9 @@ function readLines(text: string, bounds: SdpLimits): { canonical: string; sectio
         'line',
         index,
       )
-    // oxlint-disable-next-line no-control-regex -- they are what is looked for
-    if (/[\u0000-\u0008\u000B-\u001F]/.test(raw))
-      throw malformed('has a control character', raw.slice(0, 1), index)
+    if (hostile && controls.test(raw)) throw malformed('has a control character', raw.slice(0, 1), index)
     const line = raw.trim()
-    if (!/^[a-z]=/.test(line)) continue
+    if (line[1] !== '=' || !/^[a-z]/.test(line)) continue
     understood += 1
     const type = line[0]!
     const value = line.slice(2).trim()
@@ -102,7 +109,7 @@ function readLines(text: string, bounds: SdpLimits): { canonical: string; sectio
       sections.push(current)
       kept.push(`m=${head.kind.replace(/\W/g, '_')} ${head.port} x`)
     } else if (type === 'a') readAttribute(value, current, kept)
-    else if (type === 'o' || type === 'c') kept.push(`${type}=${value.replace(/\s+/g, ' ')}`)
+    else if (type === 'o' || type === 'c') kept.push(`${type}=${singleSpaced(value)}`)
     else if (type === 's') kept.push(`s=${value}`)
   }
   if (understood === 0) throw malformed('has no line of the form "x=..."', 'v')
@@ -117,7 +124,7 @@ function readAttribute(text: string, section: Section, kept: string[]): void {
   if (directions.has(lower) && value === undefined) kept.push(`a=${lower}`)
   else if (section.head && lower === 'crypto') section.crypto.push(value ?? '')
   else if (section.head && typedAttributes.has(lower))
-    kept.push(value === undefined ? `a=${lower}` : `a=${lower}:${value.replace(/\s+/g, ' ')}`)
+    kept.push(value === undefined ? `a=${lower}` : `a=${lower}:${singleSpaced(value)}`)
   else if (name !== '') section.attributes.push(value === undefined ? { name } : { name, value })
 }
 

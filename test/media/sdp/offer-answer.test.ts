@@ -153,7 +153,7 @@ t.test(
   },
 )
 
-t.test('RFC 4317 §2.6: a dynamic number is that of the offerer', async t => {
+t.test('RFC 3264 §6.1: a dynamic number in the answer is that of the offer', async t => {
   const offer = sdp('m=audio 49170 RTP/AVP 99 0', 'a=rtpmap:99 iLBC/8000', 'a=rtpmap:0 PCMU/8000')
   const { answer, audio } = answerTo(offer, { codecs: [PCMU, ILBC] })
   t.same(answer.media[0]!.formats, ['99', '0'])
@@ -169,7 +169,7 @@ t.test('RFC 4317 §3.1: hold and unhold', async t => {
   t.match(unhold.audio, { direction: 'sendrecv', remoteHold: false, held: false })
 })
 
-t.test('RFC 4317 §4.2 turned round: a stream taken out keeps its line', async t => {
+t.test('RFC 3264 §8.2: a stream that was taken out keeps its line', async t => {
   const offer = sdp('m=audio 0 RTP/AVP 0', 'm=audio 49170 RTP/AVP 8')
   t.same(mLines(answerTo(offer).text), ['m=audio 0 RTP/AVP 0', 'm=audio 4000 RTP/AVP 8'])
 })
