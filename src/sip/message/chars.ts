@@ -6,13 +6,15 @@
 export interface CharClass {
   readonly members: Uint8Array
   readonly run: RegExp
+  /** What stands between the brackets of a regular expression for one member. */
+  readonly source: string
 }
 
 function charClass(characters: string): CharClass {
   const members = new Uint8Array(128)
   for (let i = 0; i < characters.length; i++) members[characters.charCodeAt(i)] = 1
-  const escaped = characters.replace(/[\\\]^-]/g, '\\$&')
-  return { members, run: new RegExp(`[${escaped}]*`, 'y') }
+  const source = characters.replace(/[\\\]^-]/g, '\\$&')
+  return { members, run: new RegExp(`[${source}]*`, 'y'), source }
 }
 
 const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'

@@ -1,84 +1,10 @@
-import { isAscii } from 'node:buffer'
 import { hasLineBreak, isToken } from './chars.ts'
 import type { HeaderDefinition } from './definition.ts'
 import { SipParseError, SipSerialiseError } from './errors.ts'
 import { NameAddr } from './name-addr.ts'
 import { canonicalName, idOf } from './names.ts'
-
-/** How the lines of a received section end. */
-export type LineBreaks = 'crlf' | 'lf' | 'stray'
-
-/** The octets of one received header section, turned into text once, when the first value is asked for. */
-export class Section {
-  readonly #bytes: Buffer
-  readonly #start: number
-  #end: number
-  #text: string | undefined
-  #ascii = true
-  #breaks: LineBreaks | undefined
-
-  constructor(bytes: Buffer, start: number) {
-    this.#bytes = bytes
-    this.#start = start
-    this.#end = start
-  }
-
-  /** Says where the section ends. */
-  close(end: number): void {
-    this.#end = end
-    this.#text = undefined
-  }
-
-  /** One character an octet, so that offsets hold; `textAt` gives what it means. */
-  get octets(): string {
-    if (this.#text === undefined) {
-      // One native pass over the whole section costs less than one for each value.
-      this.#text = this.#bytes.toString('latin1', 0, this.#end)
-      this.#ascii = isAscii(this.#bytes)
-    }
-    return this.#text
-  }
-
-  textAt(from: number, to: number): string {
-    const text = this.octets.slice(from, to)
-    return this.#ascii ? text : fromOctets(text)
-  }
-
-  /** Only a section of `crlf` may be sent on as it is; in a `stray` one a CR stands without LF (or LF within a line). */
-  get breaks(): LineBreaks {
-    return (this.#breaks ??= this.#lookAtBreaks())
-  }
-
-  #lookAtBreaks(): LineBreaks {
-    const bytes = this.#bytes
-    let breaks: LineBreaks = 'crlf'
-    for (let at = this.#start; at < this.#end; at++) {
-      const code = bytes[at] as number
-      if (code > 13) continue
-      if (code === 13) {
-        if (bytes[at + 1] !== 10) return 'stray'
-        at++
-      } else if (code === 10) breaks = 'lf'
-    }
-    return breaks
-  }
-}
-
-/** UTF-8 text from a string of octets. */
-export function fromOctets(octets: string): string {
-  for (let at = 0; at < octets.length; at++) {
-    if (octets.charCodeAt(at) > 127) return Buffer.from(octets, 'latin1').toString('utf8')
-  }
-  return octets
-}
-
-/** A string of octets from text: what `latin1Write` needs to put UTF-8 on the wire. */
-export function toOctets(text: string): string {
-  for (let at = 0; at < text.length; at++) {
-    if (text.charCodeAt(at) > 127) return Buffer.from(text, 'utf8').toString('latin1')
-  }
-  return text
-}
+import { toOctets } from './section.ts'
+import type { Section } from './section.ts'
 
 /** One header line, received (offsets into a section) or made here (name and value). */
 export class HeaderField {
@@ -86,7 +12,6 @@ export class HeaderField {
   readonly id: number
   readonly section: Section | undefined
   readonly start: number
-  readonly nameEnd: number
   /** Where the value starts, on this line or a continuation. */
   readonly valueStart: number
   /** Behind the line's CRLF. */
@@ -101,7 +26,6 @@ export class HeaderField {
     id: number,
     section: Section | undefined,
     start: number,
-    nameEnd: number,
     valueStart: number,
     end: number,
     folded: boolean,
@@ -111,7 +35,6 @@ export class HeaderField {
     this.id = id
     this.section = section
     this.start = start
-    this.nameEnd = nameEnd
     this.valueStart = valueStart
     this.end = end
     this.folded = folded
@@ -131,12 +54,16 @@ export class HeaderField {
   /** For values made from received ones: no line breaks are in those. */
   static trusted(name: string, value: string): HeaderField {
     const id = idOf(name)
-    return new HeaderField(id, undefined, 0, 0, 0, 0, false, name, value.trim())
+    return new HeaderField(id, undefined, 0, 0, 0, false, name, value.trim())
   }
 
   /** As written. */
   get name(): string {
-    return (this.#name ??= (this.section as Section).octets.slice(this.start, this.nameEnd))
+    if (this.#name === undefined) {
+      const { octets } = this.section as Section
+      this.#name = octets.slice(this.start, octets.indexOf(':', this.start)).trimEnd()
+    }
+    return this.#name
   }
 
   /** Unfolded, without the space around it. */
@@ -217,4 +144,61 @@ function unfold(text: string): string {
     .map(line => line.trim())
     .filter(line => line !== '')
     .join(' ')
+}
+
+/**
+ * The received lines before anybody asks for one: four numbers each. Most lines of most messages are never looked at,
+ * and objects for them are what parsing would spend most of its time on.
+ */
+export class FieldIndex {
+  readonly section: Section
+  /** Id (-1 - id of a folded line), start, start of the value, end. */
+  readonly #lines: number[] = []
+  readonly #made: (HeaderField | undefined)[] = []
+
+  constructor(section: Section) {
+    this.section = section
+  }
+
+  get size(): number {
+    return this.#lines.length >> 2
+  }
+
+  add(id: number, folded: boolean, start: number, valueStart: number, end: number): void {
+    this.#lines.push(folded ? -1 - id : id, start, valueStart, end)
+  }
+
+  /** The place of the next line with that id, from `from` on; -1 if there is none. */
+  find(id: number, from = 0): number {
+    const lines = this.#lines
+    for (let at = from << 2; at < lines.length; at += 4) {
+      const mark = lines[at] as number
+      if (mark === id || mark === -1 - id) return at >> 2
+    }
+    return -1
+  }
+
+  at(place: number): HeaderField {
+    const made = this.#made[place]
+    if (made !== undefined) return made
+    const lines = this.#lines
+    const at = place << 2
+    const mark = lines[at] as number
+    const folded = mark < 0
+    const field = new HeaderField(
+      folded ? -1 - mark : mark,
+      this.section,
+      lines[at + 1] as number,
+      lines[at + 2] as number,
+      lines[at + 3] as number,
+      folded,
+    )
+    while (this.#made.length < place) this.#made.push(undefined)
+    this.#made[place] = field
+    return field
+  }
+
+  all(): HeaderField[] {
+    return Array.from({ length: this.size }, (_, place) => this.at(place))
+  }
 }

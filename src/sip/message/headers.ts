@@ -1,5 +1,7 @@
 import type { HeaderDefinition } from './definition.ts'
+import { SipParseError } from './errors.ts'
 import { HeaderField } from './field.ts'
+import type { FieldIndex } from './field.ts'
 import type { NameAddr } from './name-addr.ts'
 import { idOf } from './names.ts'
 
@@ -9,11 +11,14 @@ import { idOf } from './names.ts'
  * LF or NUL throws `SipSerialiseError`.
  */
 export class Headers {
-  #fields: HeaderField[]
+  /** Received lines, until something is changed or all are asked for. */
+  #index: FieldIndex | undefined
+  #made: HeaderField[]
   #lists: Map<HeaderDefinition<unknown>, unknown> | undefined
 
-  constructor(fields: HeaderField[] = []) {
-    this.#fields = fields
+  constructor(fields: HeaderField[] = [], index?: FieldIndex) {
+    this.#index = index
+    this.#made = fields
     this.#lists = undefined
   }
 
@@ -26,8 +31,21 @@ export class Headers {
     return this.#fields
   }
 
+  get #fields(): HeaderField[] {
+    if (this.#index !== undefined) {
+      this.#made = this.#index.all()
+      this.#index = undefined
+    }
+    return this.#made
+  }
+
+  set #fields(fields: HeaderField[]) {
+    this.#index = undefined
+    this.#made = fields
+  }
+
   get size(): number {
-    return this.#fields.length
+    return this.#index?.size ?? this.#made.length
   }
 
   /** The fields of one header, in order. */
@@ -39,7 +57,8 @@ export class Headers {
 
   /** The first value of that header. */
   get(name: string): string | undefined {
-    return this.#fields[this.#indexOf(name)]?.value
+    const id = idOf(name)
+    return id === 0 ? this.#fields[this.#indexOf(name)]?.value : this.#next(id, 0)?.value
   }
 
   /** The values of all lines with that header; lists are not taken apart. */
@@ -102,20 +121,12 @@ export class Headers {
 
   /** What the definition makes of the first line with that header. */
   first<T>(definition: HeaderDefinition<T>): T | undefined {
-    const { id } = definition
-    const fields = this.#fields
-    for (let i = 0; i < fields.length; i++) {
-      const field = fields[i] as HeaderField
-      if (field.id === id) return field.parse(definition)
-    }
-    return undefined
+    return this.#next(definition.id, 0)?.parse(definition)
   }
 
   /** How many lines have that header. */
   count(definition: { readonly id: number }): number {
-    let count = 0
-    for (const field of this.#fields) if (field.id === definition.id) count++
-    return count
+    return this.#all(definition.id).length
   }
 
   /**
@@ -123,16 +134,45 @@ export class Headers {
    * @throws SipParseError with the header and the offset
    */
   checkUris(definition: HeaderDefinition<NameAddr | readonly NameAddr[] | '*'>): void {
-    for (const field of this.#fields) if (field.id === definition.id) field.checkUris(definition)
+    for (const field of this.#all(definition.id)) field.checkUris(definition)
+  }
+
+  /**
+   * Checks that the lines end as lines should.
+   * @throws SipParseError where a CR stands without LF
+   */
+  checkLineBreaks(): void {
+    const section = this.#index?.section ?? this.#made.find(field => field.section !== undefined)?.section
+    if (section?.breaks === 'stray') throw new SipParseError('CR without LF in a header')
+  }
+
+  #next(id: number, from: number): HeaderField | undefined {
+    const index = this.#index
+    if (index !== undefined) {
+      const place = index.find(id, from)
+      return place < 0 ? undefined : index.at(place)
+    }
+    const fields = this.#made
+    for (let i = from; i < fields.length; i++) if ((fields[i] as HeaderField).id === id) return fields[i]
+    return undefined
+  }
+
+  /** The lines with that id. */
+  #all(id: number): HeaderField[] {
+    const index = this.#index
+    if (index === undefined) return this.#made.filter(field => field.id === id)
+    const found: HeaderField[] = []
+    for (let place = index.find(id); place >= 0; place = index.find(id, place + 1))
+      found.push(index.at(place))
+    return found
   }
 
   #readList<T>(definition: HeaderDefinition<T>): T | undefined {
     const known = this.#lists?.get(definition)
     if (known !== undefined) return known as T
-    const values: T[] = []
-    for (const field of this.#fields) if (field.id === definition.id) values.push(field.parse(definition))
-    if (values.length === 0) return undefined
-    const value = values.length === 1 ? (values[0] as T) : definition.join(values)
+    const fields = this.#all(definition.id)
+    if (fields.length < 2) return fields[0]?.parse(definition)
+    const value = definition.join(fields.map(field => field.parse(definition)))
     this.#lists ??= new Map()
     this.#lists.set(definition, value)
     return value

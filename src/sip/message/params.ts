@@ -30,13 +30,19 @@ export type ParamsInit = Params | Iterable<readonly [string, ParamValue]> | Reco
  * the first one counts.
  */
 export class Params {
-  /** name, raw value, name, raw value ... */
-  readonly #flat: readonly ParamValue[]
+  /** name, raw value, name, raw value ... or the text that has them, until somebody asks. */
+  #parts: readonly ParamValue[] | undefined
+  readonly #text: string
   readonly #style: ParamStyle
 
-  private constructor(flat: readonly ParamValue[], style: ParamStyle) {
-    this.#flat = flat
+  private constructor(parts: readonly ParamValue[] | undefined, style: ParamStyle, text = '') {
+    this.#parts = parts
+    this.#text = text
     this.#style = style
+  }
+
+  get #flat(): readonly ParamValue[] {
+    return (this.#parts ??= splitPlain(this.#text))
   }
 
   static readonly empty: Params = new Params([], headerStyle)
@@ -55,6 +61,11 @@ export class Params {
   /** Header parameters already in wire form: name, raw value, name ... */
   static raw(flat: readonly ParamValue[]): Params {
     return flat.length === 0 ? Params.empty : new Params(flat, headerStyle)
+  }
+
+  /** Header parameters from `;name=value;flag` that is known to have neither quotes nor space in it. */
+  static plain(text: string): Params {
+    return new Params(undefined, headerStyle, text)
   }
 
   /** URI parameters already in wire form. */
@@ -128,7 +139,7 @@ export class Params {
 
   /** `;name=value;flag`, or an empty string. */
   toString(): string {
-    return this.join(';', true)
+    return this.#parts === undefined ? this.#text : this.join(';', true)
   }
 
   join(separator: string, leading = false): string {
@@ -142,8 +153,34 @@ export class Params {
   }
 }
 
+function splitPlain(text: string): ParamValue[] {
+  const parts: ParamValue[] = []
+  let at = 1
+  while (at <= text.length) {
+    const semicolon = text.indexOf(';', at)
+    const end = semicolon < 0 ? text.length : semicolon
+    const equals = text.indexOf('=', at)
+    if (equals < 0 || equals > end) parts.push(text.slice(at, end), true)
+    else parts.push(text.slice(at, equals), text.slice(equals + 1, end))
+    at = end + 1
+  }
+  return parts
+}
+
+/** Nearly all parameters: no space, no quotes. One pass tells; they are taken apart when somebody asks for one. */
+const plainParams = new RegExp(`(?:;[${TOKEN.source}]+(?:=[${VALUE.source}]+)?)+$`, 'y')
+
 /** `*( SEMI generic-param )` from the scanner's position on (RFC 3261 §25.1). */
 export function scanParams(scanner: Scanner): Params {
+  const { text, at, end } = scanner
+  if (at >= end) return Params.empty
+  if (end === text.length) {
+    plainParams.lastIndex = at
+    if (plainParams.test(text)) {
+      scanner.at = end
+      return Params.plain(at === 0 ? text : text.slice(at))
+    }
+  }
   const flat: ParamValue[] = []
   scanner.space()
   while (scanner.peek() === 59) {

@@ -1,7 +1,7 @@
 import { isToken } from './chars.ts'
 import { SipParseError } from './errors.ts'
 import type { ParseErrorDetails } from './errors.ts'
-import { fromOctets, HeaderField, Section } from './field.ts'
+import { FieldIndex } from './field.ts'
 import { Headers } from './headers.ts'
 import { Via } from './headers/core.ts'
 import { limitsFrom } from './limits.ts'
@@ -9,6 +9,7 @@ import type { MessageLimits } from './limits.ts'
 import { SipRequest, SipResponse } from './message.ts'
 import type { SipMessage } from './message.ts'
 import { idAt, ids } from './names.ts'
+import { fromOctets, Section } from './section.ts'
 import { Via as ViaValue } from './via.ts'
 
 export interface ParseOptions {
@@ -67,7 +68,6 @@ class Reading {
   readonly #bytes: Buffer
   readonly #limits: MessageLimits
   readonly #stream: boolean
-  readonly #fields: HeaderField[] = []
   #fault: Fault | undefined
   #contentLength = -1
   #lengthFault: Fault | undefined
@@ -114,10 +114,13 @@ class Reading {
         reasonPhrase: 'Request-URI Too Long',
       })
     }
-    this.#bodyStart = this.#headers(lineEnd + 1)
-    const text = bytes.toString('latin1', at, end)
-    const headers = new Headers(this.#fields)
-    const isResponse = text.startsWith('SIP/') || /^sip\//i.test(text)
+    const section = new Section(bytes, lineEnd + 1)
+    const index = new FieldIndex(section)
+    this.#bodyStart = this.#headers(lineEnd + 1, index)
+    section.close(this.#bodyStart)
+    const text = section.octets.slice(at, end)
+    const headers = new Headers([], index)
+    const isResponse = bytes[at + 3] === 47 && /^sip\//i.test(text)
     return isResponse ? this.#response(text, at, headers) : this.#request(text, at, headers)
   }
 
@@ -166,12 +169,10 @@ class Reading {
   }
 
   /** Indexes the header lines from `from` on and returns where the body starts. */
-  #headers(from: number): number {
+  #headers(from: number, index: FieldIndex): number {
     const bytes = this.#bytes
     const { headers: maxHeaders, lineBytes } = this.#limits
     const size = bytes.length
-    const fields = this.#fields
-    const section = new Section(bytes, from)
     let at = from
     for (;;) {
       if (at >= size) {
@@ -180,7 +181,6 @@ class Reading {
       }
       const first = bytes[at] as number
       if (first === 10 || (first === 13 && bytes[at + 1] === 10)) {
-        section.close(at)
         return first === 10 ? at + 1 : at + 2
       }
       const start = at
@@ -204,22 +204,20 @@ class Reading {
         this.#fail(`a header line has more than ${lineBytes} octets`, { offset: start, statusCode: 513 })
       }
       if (!colon) continue
-      if (fields.length === maxHeaders) {
+      if (index.size === maxHeaders) {
         this.#fail(`more than ${maxHeaders} header lines`, { offset: start, statusCode: 513 })
         break
       }
       const id = idAt(bytes, start, nameEnd)
-      const field = new HeaderField(id, section, start, nameEnd, valueStart, at, folded)
-      fields.push(field)
-      if (id === ids.contentLength) this.#readContentLength(field)
+      index.add(id, folded, start, valueStart, at)
+      if (id === ids.contentLength) this.#readContentLength(valueStart, at)
     }
-    section.close(at)
     return at
   }
 
-  #readContentLength(field: HeaderField): void {
-    const details = { offset: field.valueStart, header: 'Content-Length', fatal: this.#stream }
-    const value = decimalAt(this.#bytes, field.valueStart, field.end)
+  #readContentLength(from: number, to: number): void {
+    const details = { offset: from, header: 'Content-Length', fatal: this.#stream }
+    const value = decimalAt(this.#bytes, from, to)
     if (Number.isNaN(value)) this.#failLength('not a length', details)
     else if (this.#contentLength >= 0 && this.#contentLength !== value) {
       this.#failLength('two different lengths', details)

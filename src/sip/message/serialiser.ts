@@ -1,9 +1,10 @@
 import { hasLineBreak, isToken } from './chars.ts'
 import { SipSerialiseError } from './errors.ts'
-import { toOctets } from './field.ts'
-import type { HeaderField, Section } from './field.ts'
+import type { HeaderField } from './field.ts'
 import type { SipMessage } from './message.ts'
 import { ids } from './names.ts'
+import { toOctets } from './section.ts'
+import type { Section } from './section.ts'
 
 function startLine(message: SipMessage): string {
   if (message.kind === 'response') {

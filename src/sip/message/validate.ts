@@ -59,6 +59,7 @@ const rules: readonly Rule[] = [
 export function checkMessage(message: SipMessage): SipParseError | undefined {
   try {
     if (message.kind === 'request') checkRequestUri(message)
+    message.headers.checkLineBreaks()
     for (const rule of rules) apply(rule, message)
     if (message.kind === 'request') checkMethod(message)
     return undefined

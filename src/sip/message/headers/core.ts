@@ -1,7 +1,7 @@
 import { single, list } from '../definition.ts'
 import type { HeaderDefinition } from '../definition.ts'
 import { SipParseError } from '../errors.ts'
-import { isToken, skip, WORD } from '../chars.ts'
+import { isToken, skip, TOKEN, WORD } from '../chars.ts'
 import { NameAddr } from '../name-addr.ts'
 import { Scanner } from '../scanner.ts'
 import { Via as ViaValue } from '../via.ts'
@@ -11,15 +11,14 @@ export interface CSeqValue {
   method: string
 }
 
+const cseqShape = new RegExp(`^\\d{1,24}[ \\t]+[${TOKEN.source}]+$`)
+
 function parseCSeq(text: string): CSeqValue {
-  const scanner = new Scanner(text)
-  const sequence = scanner.integer('a sequence number', 0x7fff_ffff)
-  const code = scanner.peek()
-  if (code !== 32 && code !== 9) throw scanner.fail('expected a space and a method')
-  scanner.space()
-  const method = scanner.token('a method')
-  scanner.finish()
-  return { sequence, method }
+  if (!cseqShape.test(text)) throw new SipParseError('not a number and a method')
+  const space = text.search(/[ \t]/)
+  const sequence = Number(text.slice(0, space))
+  if (sequence > 0x7fff_ffff) throw new SipParseError('the sequence number is above 2147483647')
+  return { sequence, method: text.slice(space + 1).trimStart() }
 }
 
 function parseCallId(text: string): string {
