@@ -15,6 +15,8 @@ export interface TransportStats {
   sent: number
   /** Messages that did not parse, answered or not. */
   parseErrors: number
+  /** Messages at which the parser itself failed: always 0, or a defect to report. */
+  parserFaults: number
   /** Malformed requests that got their 4xx or 505. */
   rejected: number
   dropped: Record<DropCause, number>
@@ -44,6 +46,7 @@ export function emptyStats(): TransportStats {
     received: 0,
     sent: 0,
     parseErrors: 0,
+    parserFaults: 0,
     rejected: 0,
     dropped: { keepAlive: 0, malformed: 0, foreignResponse: 0, unattended: 0 },
     connections: {

@@ -239,20 +239,17 @@ export class TransportLayer {
   }
 
   #receive(bytes: Uint8Array, flow: Flow): void {
-    let message: SipRequest | SipResponse
+    let message: SipRequest | SipResponse | undefined
+    let fault: unknown
     try {
       message = parseMessage(bytes, flow.reliable ? this.#streamParsing : this.#datagramParsing)
+      fault = checkMessage(message)
     } catch (error) {
-      if (!(error instanceof SipParseError)) throw error
-      noteReceived(this.#wire, flow, bytes, undefined)
-      this.#reject(error, flow)
-      if (error.fatal && flow.reliable) (flow as StreamFlow).end()
-      return
+      fault = error
     }
     noteReceived(this.#wire, flow, bytes, message)
-    const fault = checkMessage(message)
-    if (fault !== undefined) {
-      this.#reject(fault, flow)
+    if (message === undefined || fault !== undefined) {
+      this.#refuse(fault, flow)
       return
     }
     try {
@@ -264,6 +261,17 @@ export class TransportLayer {
       this.#stats.parseErrors++
       this.#stats.dropped.malformed++
     }
+  }
+
+  #refuse(fault: unknown, flow: Flow): void {
+    if (fault instanceof SipParseError) {
+      this.#reject(fault, flow)
+      if (fault.fatal && flow.reliable) (flow as StreamFlow).end()
+      return
+    }
+    // A defect of the parser, found by whoever sent these octets: it must not end the process with all its calls.
+    this.#stats.parserFaults++
+    this.#stats.dropped.malformed++
   }
 
   #receiveRequest(request: SipRequest, flow: Flow): void {

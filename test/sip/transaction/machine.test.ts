@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { inviteClient } from '../../../src/sip/transaction/invite-client.ts'
 import { inviteServer } from '../../../src/sip/transaction/invite-server.ts'
+import type { Row } from '../../../src/sip/transaction/machine.ts'
 import { nonInviteClient } from '../../../src/sip/transaction/non-invite-client.ts'
 import { nonInviteServer } from '../../../src/sip/transaction/non-invite-server.ts'
 import { timerRules, timerSchedule, timerValues } from '../../../src/sip/transaction/timers.ts'
@@ -11,6 +12,14 @@ const machines = [inviteClient, nonInviteClient, inviteServer, nonInviteServer].
   anyMachine(machine as typeof inviteClient),
 )
 
+type States = Readonly<
+  Record<string, { timers: readonly string[]; on: Readonly<Record<string, Row<string>>> }>
+>
+
+function byName([a]: readonly [string, number], [b]: readonly [string, number]): number {
+  return a < b ? -1 : 1
+}
+
 /** The final response of the user, for machines that wait for it. */
 const finals: Record<string, string> = {
   'INVITE server': 'send 300-699',
@@ -18,7 +27,8 @@ const finals: Record<string, string> = {
 }
 
 for (const machine of machines) {
-  const events = Object.keys(machine.states[machine.initial]?.on ?? {})
+  const states: States = machine.states
+  const events = Object.keys(states[machine.initial]?.on ?? {})
   const external = events.filter(event => !event.startsWith('timer '))
 
   t.test(`${machine.name}: no sequence of events leaves a timer behind, and time ends it`, async () => {
@@ -32,12 +42,12 @@ for (const machine of machines) {
         const paper = new PaperMachine(machine, timerSchedule(timerValues(), reliable))
         let now = 0
         const check = (): void => {
-          const tracked = JSON.stringify([...paper.armed].sort())
-          if (tracked !== JSON.stringify([...paper.state.armed].sort())) {
+          const tracked = JSON.stringify([...paper.armed].toSorted(byName))
+          if (tracked !== JSON.stringify([...paper.state.armed].toSorted(byName))) {
             throw new Error(`state and actions disagree: ${tracked}`)
           }
           const { name } = paper.state
-          const allowed = machine.states[name]?.timers ?? []
+          const allowed = states[name]?.timers ?? []
           for (const timer of paper.armed.keys()) {
             if (!allowed.includes(timer)) throw new Error(`timer ${timer} runs in ${name}`)
           }
@@ -84,7 +94,7 @@ for (const machine of machines) {
 
   t.test(`${machine.name}: terminated absorbs everything`, async t => {
     for (const event of events) {
-      const row = machine.states['terminated']?.on[event]
+      const row = states['terminated']?.on[event]
       t.same(row?.effects, [], event)
       t.equal(row?.next, undefined, event)
     }
@@ -93,7 +103,7 @@ for (const machine of machines) {
   t.test(
     `${machine.name}: every timer of a state has a row, and no other timer has one that acts`,
     async t => {
-      for (const [name, { timers, on }] of Object.entries(machine.states)) {
+      for (const [name, { timers, on }] of Object.entries(states)) {
         for (const timer of timers)
           t.ok(Object.hasOwn(on, `timer ${timer}`), `${name} handles timer ${timer}`)
         for (const [event, row] of Object.entries(on)) {

@@ -10,6 +10,8 @@ const invite = requestText({ method: 'INVITE' })
 const ack = (to: string, branch = 'z9hG4bK-peer-1'): string =>
   requestText({ method: 'ACK', cseq: '1 ACK', to, branch })
 
+const via = (sentBy: string, branch: string): string => `SIP/2.0/UDP ${sentBy};branch=${branch}`
+
 /** Takes requests as they come; answers nothing by itself. */
 function collect({ world, layer }: Bench): { transactions: ServerTransaction[]; lines: string[] } {
   const transactions: ServerTransaction[] = []
@@ -188,7 +190,6 @@ t.test('server transactions are told apart by branch, sent-by and method (§17.2
       transaction.reply(200)
     }
   )()
-  const via = (sentBy: string, branch: string): string => `SIP/2.0/UDP ${sentBy};branch=${branch}`
   b.peer.say(requestText({ via: via('10.0.0.2:5060', 'z9hG4bKa') }))
   b.peer.say(requestText({ via: via('10.0.0.2', 'z9hG4bKa') }))
   b.peer.say(requestText({ via: via('10.0.0.2:5061', 'z9hG4bKa') }))

@@ -6,7 +6,7 @@ import type { TimerName, TimerSchedule, TimerValues } from '../../../src/sip/tra
 export type AnyMachine = Machine<string, string>
 
 export function anyMachine<S extends string, E extends string>(machine: Machine<S, E>): AnyMachine {
-  return machine as unknown as AnyMachine
+  return machine
 }
 
 export interface TimelineOptions {
