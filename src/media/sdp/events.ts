@@ -17,7 +17,7 @@ export function parseEvents(text: string): Set<number> {
 
 export function formatEvents(events: ReadonlySet<number>): string {
   const pieces: string[] = []
-  const sorted = [...events].sort((a, b) => a - b)
+  const sorted = [...events].toSorted((a, b) => a - b)
   for (let i = 0; i < sorted.length; i += 1) {
     const first = sorted[i]!
     while (sorted[i + 1] === sorted[i]! + 1) i += 1

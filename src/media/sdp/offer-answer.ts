@@ -1,3 +1,4 @@
+import { OptionError } from '../../runtime/errors.ts'
 import { addressOf, addressProblem, localAddress } from './address.ts'
 import type { CodecCapability, LocalCapabilities } from './capabilities.ts'
 import {
@@ -302,6 +303,11 @@ interface LocalStream {
 
 function localMedia(capabilities: LocalCapabilities, stream: LocalStream): MediaDescription {
   const { port, rtcpPort, maxptime } = capabilities
+  // Port 0 would say "refused" (RFC 3264 §6) where the caller means a stream.
+  if (!(Number.isInteger(port) && port > 0 && port < 65_536))
+    throw new OptionError('port', `${port} is not a UDP port; give the one RTP is received at`)
+  if (stream.payloads.every(isAuxiliary))
+    throw new OptionError('codecs', 'name at least one codec that carries voice')
   return {
     kind: 'audio',
     port,

@@ -110,6 +110,16 @@ t.test('an IPv6 offer, with RTCP away from the next port (RFC 3605)', async t =>
   t.match(text, /\r\na=rtcp:4009\r\n/)
 })
 
+t.test('capabilities that make no stream are refused by name', async t => {
+  for (const port of [0, -2, 65_536, 1.5, Number.NaN])
+    t.throws(() => createOffer(able({ port }), { origin }), { code: 'SIP_OPTION', field: 'port' })
+  t.throws(() => createOffer(able({ codecs: [] }), { origin }), { code: 'SIP_OPTION', field: 'codecs' })
+  t.throws(() => createOffer(able({ codecs: [{ name: 'CN', clockRate: 8000 }] }), { origin }), {
+    code: 'SIP_OPTION',
+    field: 'codecs',
+  })
+})
+
 // --- RFC 4317: examples of offer and answer ---------------------------------------------------------------------------
 
 const alice = [
