@@ -1,21 +1,21 @@
 /**
  * Calls a method of the owner that has an outcome and goes on with it: at once when it gave a value, later when it gave a promise. An error,
- * of the owner or of what follows, goes to `failed`, once.
+ * of the owner or of what follows, goes to `refuse`, once.
  */
 export function consult<T>(
   ask: () => T | Promise<T>,
-  done: (value: T) => void,
-  failed: (error: unknown) => void,
+  accept: (value: T) => void,
+  refuse: (error: unknown) => void,
 ): void {
   try {
     const outcome = ask()
     if (!isPromise(outcome)) {
-      done(outcome)
+      accept(outcome)
       return
     }
-    outcome.then(value => done(value)).catch((error: unknown) => failed(error))
+    outcome.then(value => accept(value)).catch((error: unknown) => refuse(error))
   } catch (error) {
-    failed(error)
+    refuse(error)
   }
 }
 
