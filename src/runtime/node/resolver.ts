@@ -1,4 +1,4 @@
-import { lookup, resolve4, resolve6, resolveNaptr, resolveSrv } from 'node:dns/promises'
+import dns from 'node:dns'
 import { isIP } from 'node:net'
 import { SipError } from '../errors.ts'
 import type { NaptrRecord, ResolvedAddress, Resolver, SrvRecord } from '../runtime.ts'
@@ -16,7 +16,7 @@ const NOT_THERE: ReadonlySet<string> = new Set(['ENOTFOUND', 'ENODATA'])
 /**
  * The names that the system knows. Addresses come from `getaddrinfo`, as everywhere on the machine (hosts file, search
  * domains, mDNS), with the time to live from DNS where it says so; SRV and NAPTR come from DNS, and Node does not tell
- * their time to live: they get 60 seconds.
+ * their time to live: they get 60 seconds. `dns.setServers` of the host program is respected.
  */
 export class NodeResolver implements Resolver {
   async address(host: string): Promise<readonly ResolvedAddress[]> {
@@ -26,7 +26,9 @@ export class NodeResolver implements Resolver {
     }
     const local = host === 'localhost' || host.endsWith('.localhost')
     const lives = local ? Promise.resolve(new Map<string, number>()) : timesToLive(host)
-    const found = await ask(host, 'address', () => lookup(host, { all: true, order: 'verbatim' }))
+    const found = await ask(host, 'address', () =>
+      dns.promises.lookup(host, { all: true, order: 'verbatim' }),
+    )
     if (found.length === 0) return []
     const known = await Promise.race([lives, nothingAfter(TTL_GRACE_MS)])
     return found.map(({ address, family }) => ({
@@ -37,7 +39,7 @@ export class NodeResolver implements Resolver {
   }
 
   async srv(name: string): Promise<readonly SrvRecord[]> {
-    const records = await ask(name, 'SRV', () => resolveSrv(name))
+    const records = await ask(name, 'SRV', () => dns.promises.resolveSrv(name))
     return records.map(({ name: host, port, priority, weight }) => ({
       host,
       port,
@@ -48,7 +50,7 @@ export class NodeResolver implements Resolver {
   }
 
   async naptr(name: string): Promise<readonly NaptrRecord[]> {
-    const records = await ask(name, 'NAPTR', () => resolveNaptr(name))
+    const records = await ask(name, 'NAPTR', () => dns.promises.resolveNaptr(name))
     return records.map(({ order, preference, flags, service, replacement }) => ({
       order,
       preference,
@@ -75,7 +77,10 @@ async function ask<T>(name: string, kind: string, query: () => Promise<T[]>): Pr
 }
 
 async function timesToLive(host: string): Promise<Map<string, number>> {
-  const answers = await Promise.allSettled([resolve4(host, { ttl: true }), resolve6(host, { ttl: true })])
+  const answers = await Promise.allSettled([
+    dns.promises.resolve4(host, { ttl: true }),
+    dns.promises.resolve6(host, { ttl: true }),
+  ])
   const lives = new Map<string, number>()
   for (const answer of answers) {
     if (answer.status === 'fulfilled') for (const { address, ttl } of answer.value) lives.set(address, ttl)
