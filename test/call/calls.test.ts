@@ -208,22 +208,25 @@ t.test('nobody there: the call fails with the timer that ran out', async t => {
   })
 })
 
-t.test('an offer with no codec of ours is refused 488 with a Warning, and the handler learns why', async t => {
-  const lab = createLab()
-  const agent = await lab.endpoint('agent.lab', { codecs: ['PCMA'] })
-  const phone = await lab.endpoint('phone.lab', { codecs: ['PCMU'] })
-  let thrown: unknown
-  agent.on('error', () => {})
-  void agent.serve(async call => {
-    thrown = await call.answer().catch((error: unknown) => error)
-  })
-  await lab.run(async () => {
-    const error = await phone.call(target).catch((reason: unknown) => reason)
-    t.match(error, { code: 'SIP_RESPONSE', statusCode: 488 })
-    t.match((error as SipResponseError).response.headers.get('Warning'), /^30\d /)
-  })
-  t.match(thrown, { code: 'SIP_SDP' })
-})
+t.test(
+  'an offer with no codec of ours is refused 488 with a Warning, and the handler learns why',
+  async t => {
+    const lab = createLab()
+    const agent = await lab.endpoint('agent.lab', { codecs: ['PCMA'] })
+    const phone = await lab.endpoint('phone.lab', { codecs: ['PCMU'] })
+    let thrown: unknown
+    agent.on('error', () => {})
+    void agent.serve(async call => {
+      thrown = await call.answer().catch((error: unknown) => error)
+    })
+    await lab.run(async () => {
+      const error = await phone.call(target).catch((reason: unknown) => reason)
+      t.match(error, { code: 'SIP_RESPONSE', statusCode: 488 })
+      t.match((error as SipResponseError).response.headers.get('Warning'), /^30\d /)
+    })
+    t.match(thrown, { code: 'SIP_SDP' })
+  },
+)
 
 t.test('a call with no audio ends by itself, with an error that says what to check', async t => {
   const lab = createLab()
@@ -301,7 +304,10 @@ t.test('limits, drain and close', async t => {
     t.match(await phone.call(target).catch((error: unknown) => error), { statusCode: 503 })
     await agent.close()
     await agent.close()
-    await t.rejects(agent.serve(() => {}), { code: 'SIP_STATE' })
+    await t.rejects(
+      agent.serve(() => {}),
+      { code: 'SIP_STATE' },
+    )
   })
 })
 

@@ -6,7 +6,14 @@ t.test('listen addresses', async t => {
   t.same(parseListen('udp://0.0.0.0:5060'), { transport: 'udp', host: '0.0.0.0', port: 5060 })
   t.same(parseListen('tcp://[::1]:0'), { transport: 'tcp', host: '::1', port: 0 })
   t.same(parseListen('udp://pbx.example'), { transport: 'udp', host: 'pbx.example', port: 5060 })
-  for (const bad of ['', '5060', 'udp:127.0.0.1', 'tls://0.0.0.0:5061', 'udp://1.2.3.4:99999', 'udp://::1:5060']) {
+  for (const bad of [
+    '',
+    '5060',
+    'udp:127.0.0.1',
+    'tls://0.0.0.0:5061',
+    'udp://1.2.3.4:99999',
+    'udp://::1:5060',
+  ]) {
     t.throws(() => parseListen(bad, 'listen[0]'), { code: 'SIP_OPTION', field: 'listen[0]' }, bad)
   }
 })
@@ -14,7 +21,11 @@ t.test('listen addresses', async t => {
 t.test('what is formatted reads back', async t => {
   const address = fc.record({
     transport: fc.constantFrom('udp' as const, 'tcp' as const),
-    host: fc.oneof(fc.ipV4(), fc.ipV6().filter(host => !host.includes('.')), fc.constant('sbc.example')),
+    host: fc.oneof(
+      fc.ipV4(),
+      fc.ipV6().filter(host => !host.includes('.')),
+      fc.constant('sbc.example'),
+    ),
     port: fc.integer({ min: 0, max: 65_535 }),
   })
   fc.assert(
@@ -35,6 +46,9 @@ t.test('an advertised address', async t => {
 
 t.test('RTP options name the field that is wrong', async t => {
   t.match(resolveRtpOptions(undefined), { minPort: 10_000, maxPort: 20_000, symmetric: true })
-  t.throws(() => resolveRtpOptions({ minPort: 20_000, maxPort: 10_000 }), { code: 'SIP_OPTION', field: 'rtp.maxPort' })
+  t.throws(() => resolveRtpOptions({ minPort: 20_000, maxPort: 10_000 }), {
+    code: 'SIP_OPTION',
+    field: 'rtp.maxPort',
+  })
   t.throws(() => resolveRtpOptions({ timeoutMs: -1 }), { code: 'SIP_OPTION', field: 'rtp.timeoutMs' })
 })
