@@ -1,5 +1,6 @@
 import { OptionError } from '../../runtime/errors.ts'
 import { DelayEstimator } from './delay-estimator.ts'
+import { NumberLine } from './number-line.ts'
 import { PacketRing } from './packet-ring.ts'
 
 export interface JitterBufferOptions {
@@ -85,22 +86,14 @@ export interface JitterBufferSnapshot {
 }
 
 const EMPTY = new Uint8Array(0)
-/** A step in sequence numbers beyond these is another run (RFC 3550 A.1). */
-const MAX_DROPOUT = 3000
-const MAX_MISORDER = 100
 /** Packets in a row that come too late before the buffer follows them. */
 const LATE_RUN = 5
-/** Packets in sequence of a source that was left before it is taken up again: late ones of it must not switch back. */
-const RETURN_RUN = 4
 /** Numbers left free before the first packet of a new run. */
 const REORDER_ROOM = 16
 /** A timestamp that is off the arrival time by more than the longest delay and this is a jump, ms. */
 const JUMP_MS = 1000
 /** How long the delay may exceed its target before sound that is not quiet is left out, ms. */
 const SHRINK_PATIENCE_MS = 1000
-/** Where the line of sequence numbers begins; far enough up that nothing before the first packet is negative. */
-const ORIGIN = 0x10000
-
 /**
  * An adaptive jitter buffer. Pure: packets go in with their arrival time, and whenever play-out runs out of samples `pull`
  * says what comes next.
@@ -120,17 +113,9 @@ export class JitterBuffer {
   readonly #comfortNoise: number
   readonly #estimator: DelayEstimator
   readonly #ring: PacketRing
+  readonly #line: NumberLine
 
-  // The newest packet: its number on the line and on the wire; for timestamps the newest packet of audio.
-  #ssrc: number | undefined
-  #leftSsrc: number | undefined
-  #returnRun = 0
-  #returnNext = 0
-  #highest = ORIGIN
-  #wireHighest = 0
-  /** First number of the present run; nothing older is taken any more. */
-  #runFrom = -1
-  #badSequence = -1
+  // The newest packet of audio: its position on the line, and its timestamp on the wire.
   #newestPosition = 0
   #newestEnd = 0
   #wireNewestTimestamp = 0
@@ -196,6 +181,9 @@ export class JitterBuffer {
     this.#comfortNoise = options.comfortNoisePayloadType ?? -1
     this.#estimator = new DelayEstimator({ minDelayMs, maxDelayMs, startDelayMs, marginMs: frameMs / 2 })
     this.#ring = new PacketRing(capacity)
+    this.#line = new NumberLine(Math.min(REORDER_ROOM, capacity >> 2), (first, last) =>
+      this.#openRun(first, last),
+    )
   }
 
   /** Takes a packet of audio that arrived at `now` (ms). `payload` is kept by reference until it is played. */
@@ -215,7 +203,7 @@ export class JitterBuffer {
       this.pushOther(sequence, ssrc)
       return 'ignored'
     }
-    const number = this.#unwrap(sequence, ssrc)
+    const number = this.#line.unwrap(sequence, ssrc)
     if (number < 0) {
       this.#ignored += 1
       return 'ignored'
@@ -229,7 +217,7 @@ export class JitterBuffer {
       this.#late += 1
       return 'late'
     }
-    const newest = number > this.#highest
+    const newest = number > this.#line.highest
     let position = this.#newestPosition + ((timestamp - this.#wireNewestTimestamp) | 0)
     if (this.#mustSync || (newest && this.#isJump(position, marker, now))) position = this.#resync(now)
     const delayMs = this.#estimator.observe(now - position / this.#unitsPerMs, now)
@@ -237,7 +225,7 @@ export class JitterBuffer {
       if (!newest || this.#lateRun < LATE_RUN) {
         if (newest) {
           this.#lateRun += 1
-          this.#advance(number, sequence)
+          this.#line.advance(number, sequence)
           this.#advanceTime(position, timestamp, duration)
         }
         this.#late += 1
@@ -248,7 +236,7 @@ export class JitterBuffer {
     this.#lateRun = 0
     this.#makeRoom(number)
     if (newest) {
-      this.#advance(number, sequence)
+      this.#line.advance(number, sequence)
       this.#otherNewest = false
     }
     if (newest || position > this.#newestPosition) this.#advanceTime(position, timestamp, duration)
@@ -261,13 +249,13 @@ export class JitterBuffer {
    * not look like a loss.
    */
   pushOther(sequence: number, ssrc: number): void {
-    const number = this.#unwrap(sequence, ssrc)
+    const number = this.#line.unwrap(sequence, ssrc)
     if (number < 0 || this.#isGone(number)) return
     if (this.#ring.knows(number)) return
     this.#makeRoom(number)
     this.#ring.putOther(number)
-    if (number <= this.#highest) return
-    this.#advance(number, sequence)
+    if (number <= this.#line.highest) return
+    this.#line.advance(number, sequence)
     this.#otherNewest = true
   }
 
@@ -323,63 +311,23 @@ export class JitterBuffer {
       insertedMs: this.#inserted / perMs,
       silenceMs: this.#silence / perMs,
       underruns: this.#underruns,
-      resyncs: this.#resyncs,
+      resyncs: this.#resyncs + this.#line.runs,
       depth: this.#ring.depth,
       delayMs: this.#delayMs,
       targetDelayMs: this.#estimator.targetMs,
     }
   }
 
-  // The number on the line, or -1 for a packet that is off the sequence.
-  #unwrap(sequence: number, ssrc: number): number {
-    if (ssrc !== this.#ssrc) {
-      if (ssrc === this.#leftSsrc && !this.#hasReturned(sequence)) return -1
-      if (this.#ssrc !== undefined) this.#resyncs += 1
-      this.#leftSsrc = this.#ssrc
-      this.#ssrc = ssrc
-      this.#followFrom(sequence)
-    }
-    this.#returnRun = 0
-    const step = ((sequence - this.#wireHighest) << 16) >> 16
-    if (step < MAX_DROPOUT && step > -MAX_MISORDER) {
-      this.#badSequence = -1
-      return this.#highest + step
-    }
-    if (sequence === this.#badSequence) {
-      this.#resyncs += 1
-      this.#followFrom(sequence)
-      return this.#highest + 1
-    }
-    this.#badSequence = (sequence + 1) & 0xffff
-    return -1
-  }
-
   // Whether the time of a number has passed, whatever its timestamp.
   #isGone(number: number): boolean {
-    return number < this.#next || number < this.#runFrom || number <= this.#highest - this.#ring.capacity
+    return (
+      number < this.#next || number < this.#line.runFrom || number <= this.#line.highest - this.#ring.capacity
+    )
   }
 
-  #hasReturned(sequence: number): boolean {
-    this.#returnRun = sequence === this.#returnNext ? this.#returnRun + 1 : 1
-    this.#returnNext = (sequence + 1) & 0xffff
-    return this.#returnRun >= RETURN_RUN
-  }
-
-  // A new run of numbers begins behind the old one. Some are left free in between, for packets of it that were overtaken by
-  // the first one to arrive.
-  #followFrom(sequence: number): void {
-    if (this.#runFrom < 0) {
-      this.#runFrom = 0
-    } else {
-      const first = this.#highest + 1
-      const room = Math.min(REORDER_ROOM, this.#ring.capacity >> 2)
-      this.#makeRoom(this.#highest + room)
-      this.#highest += room
-      for (let number = first; number <= this.#highest; number += 1) this.#ring.reserve(number)
-      this.#runFrom = first
-    }
-    this.#wireHighest = (sequence - 1) & 0xffff
-    this.#badSequence = -1
+  #openRun(first: number, last: number): void {
+    this.#makeRoom(last)
+    for (let number = first; number <= last; number += 1) this.#ring.reserve(number)
     this.#mustSync = true
   }
 
@@ -411,11 +359,6 @@ export class JitterBuffer {
     return this.#ring.depth > 0 ? position < this.#position : delayMs > this.#maxDelayMs
   }
 
-  #advance(number: number, sequence: number): void {
-    this.#highest = number
-    this.#wireHighest = sequence
-  }
-
   #advanceTime(position: number, timestamp: number, duration: number): void {
     this.#newestPosition = position
     this.#newestEnd = position + duration
@@ -428,13 +371,13 @@ export class JitterBuffer {
   }
 
   #oldest(): number {
-    return Math.max(this.#next, this.#highest - this.#ring.capacity + 1)
+    return Math.max(this.#next, this.#line.highest - this.#ring.capacity + 1)
   }
 
   #dropBelow(lowest: number): void {
     const ring = this.#ring
     let present = 0
-    for (let number = this.#oldest(); number < lowest && number <= this.#highest; number += 1) {
+    for (let number = this.#oldest(); number < lowest && number <= this.#line.highest; number += 1) {
       if (!ring.has(number)) continue
       present += 1
       if (ring.isAudio(number)) {
