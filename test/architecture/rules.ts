@@ -18,7 +18,7 @@ const house: Readonly<Record<string, readonly string[]>> = withLayersBelow({
   call: ['sip/dialog', 'media/session'],
   agent: ['call'],
   trace: ['call'],
-  testing: ['agent'],
+  testing: ['agent', 'trace'],
   cli: ['agent', 'trace', ''],
   '': ['agent', 'trace'],
 })

@@ -1,0 +1,17 @@
+export type { CodecCapability, LocalCapabilities } from './capabilities.ts'
+export type * from './description.ts'
+export { SdpError } from './error.ts'
+export type { SdpWarning } from './error.ts'
+export type {
+  MediaAddress,
+  NegotiatedAudio,
+  NegotiatedCodec,
+  NegotiatedTelephoneEvent,
+} from './negotiated.ts'
+export { SdpNegotiator } from './negotiator.ts'
+export type { SdpNegotiatorOptions } from './negotiator.ts'
+export { applyAnswer, createAnswer, createOffer } from './offer-answer.ts'
+export type { AnswerContext, Answered, LocalOrigin, OfferContext } from './offer-answer.ts'
+export { defaultSdpLimits, parseSdp } from './parse.ts'
+export type { SdpLimits } from './parse.ts'
+export { writeSdp } from './write.ts'

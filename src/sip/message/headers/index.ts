@@ -1,0 +1,6 @@
+export * from './addresses.ts'
+export * from './capabilities.ts'
+export * from './core.ts'
+export * from './identity.ts'
+export * from './security.ts'
+export * from './session.ts'
