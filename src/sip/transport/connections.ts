@@ -44,6 +44,7 @@ export class Connections {
     const running = this.#attempts.get(key)
     if (running !== undefined) return running.promise
     if (!this.#take(target.address)) {
+      this.#owner.stats.connections.refused++
       return Promise.reject(
         new SipError('SIP_LIMIT', 'too many connections: raise limits.connections or connectionsPerRemote'),
       )

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import t from 'tap'
 import { inviteClient } from '../../../src/sip/transaction/invite-client.ts'
 import { inviteServer } from '../../../src/sip/transaction/invite-server.ts'
