@@ -45,21 +45,25 @@ export class PayloadDecoder {
   }
 }
 
-/** A decoder for every payload type that may arrive; those in `before` that fit are kept with what they remember. */
+/**
+ * A decoder for every payload type that may arrive. Those in `before` that fit are kept with what they remember; so are
+ * those agreed on earlier, because packets under way still have their numbers (RFC 3264 §8.3.2).
+ */
 export function payloadDecoders(
   audio: NegotiatedAudio,
   codecs: readonly AudioCodec[],
   sampleRate: number,
   before: ReadonlyMap<number, PayloadDecoder>,
 ): Map<number, PayloadDecoder> {
-  const decoders = new Map<number, PayloadDecoder>()
+  const decoders = new Map(before)
   for (const [payloadType, negotiated] of audio.receivePayloadTypes) {
     const codec = findCodec(codecs, negotiated.name, negotiated.clockRate)
     if (codec === undefined) continue
     const known = before.get(payloadType)
     const keep = known?.codec === codec && known.negotiated.fmtp === negotiated.fmtp
-    decoders.set(payloadType, keep ? known : new PayloadDecoder(negotiated, codec, sampleRate))
+    if (!keep) decoders.set(payloadType, new PayloadDecoder(negotiated, codec, sampleRate))
   }
+  for (const payloadType of audio.receiveTelephoneEvents.keys()) decoders.delete(payloadType)
   return decoders
 }
 

@@ -6,6 +6,7 @@ import { PortPool } from '../../../src/media/rtp/port-pool.ts'
 import type { NetworkConditions } from '../../../src/testing/network/conditions.ts'
 import { seededRandom } from '../../../src/testing/seeded-random.ts'
 import { SimulatedNetwork } from '../../../src/testing/simulated-network.ts'
+import type { Resolver } from '../../../src/runtime/runtime.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 
 export interface PairOptions {
@@ -13,6 +14,7 @@ export interface PairOptions {
   readonly conditions?: NetworkConditions
   readonly a?: Partial<MediaSessionOptions>
   readonly b?: Partial<MediaSessionOptions>
+  readonly resolver?: Resolver
 }
 
 /** Two sessions on a simulated network in virtual time. A packet log is kept of each direction. */
@@ -42,7 +44,12 @@ export class Pair {
       changes: Partial<MediaSessionOptions> = {},
     ): Promise<MediaSession> => {
       const host = network.host(address)
-      const runtime = { clock, network: host, random }
+      const runtime = {
+        clock,
+        network: host,
+        random,
+        ...(options.resolver && { resolver: options.resolver }),
+      }
       const ports = new PortPool({ network: host, clock, random, host: address })
       return MediaSession.open({ runtime, ports, pacer: new Pacer({ clock }), call: address, ...changes })
     }

@@ -1,0 +1,214 @@
+import t from 'tap'
+import { goertzelDbfs } from '../../../src/media/audio/goertzel.ts'
+import { tone } from '../../../src/media/audio/tones.ts'
+import type { DtmfDigit } from '../../../src/media/session/types.ts'
+import { Pair } from './pair.ts'
+import { listen, sequenceBreaks } from './wire.ts'
+
+const TWENTY = '1234567890*#ABCD5550'
+
+for (const seed of [1, 2, 3, 4, 5]) {
+  t.test(
+    `over 5 % loss, reordering and 60 ms of jitter 20 digits arrive once and in order (seed ${seed})`,
+    async t => {
+      const pair = await Pair.open({
+        seed,
+        conditions: { delayMs: 30, jitterMs: 60, loss: 0.05, reorder: 0.05, duplicate: 0.02 },
+      })
+      const wire = listen(pair.network, '10.0.0.1')
+      pair.connect()
+      const heard = pair.capture(pair.b)
+      const digits = collect(pair.b.dtmf())
+      void pair.a.output.write(tone({ sampleRate: 8000, hz: 1000, durationMs: 10_000, levelDbfs: -16 }))
+      await pair.clock.advance(1000)
+      const sent = pair.a.sendDtmf(TWENTY, { durationMs: 100, gapMs: 80 })
+      await pair.clock.advance(8000)
+      await sent
+      t.equal(digits.map(({ digit }) => digit).join(''), TWENTY)
+      t.equal(pair.b.stats().dtmfReceived, 20)
+      t.equal(pair.a.stats().dtmfSent, 20)
+      t.equal(sequenceBreaks(wire), 0)
+      // The clock of the audio goes on through the digits: every packet of audio stands where its time of sending is.
+      const audio = wire.filter(({ rtp }) => rtp.payloadType === 0)
+      const first = audio[0]
+      for (const { atMs, rtp } of audio) {
+        const elapsed = ((rtp.timestamp - (first?.rtp.timestamp ?? 0)) >>> 0) / 8
+        if (elapsed !== atMs - (first?.atMs ?? 0)) t.fail(`timestamp ${elapsed} ms at ${atMs} ms`)
+      }
+      t.ok(goertzelDbfs(heard.between(6000, 8000), 8000, 1000) > -20, 'and the tone is still there')
+      await pair.close()
+    },
+  )
+}
+
+t.test('a digit says how long it was pressed and when, on the clock of the audio', async t => {
+  const pair = await Pair.open()
+  pair.connect()
+  const digits = collect(pair.b.dtmf())
+  let called: DtmfDigit | undefined
+  pair.b.onDtmf = digit => {
+    called = digit
+  }
+  await pair.clock.advance(1000)
+  void pair.a.sendDtmf('7', { durationMs: 200 })
+  await pair.clock.advance(1000)
+  t.same(called, digits[0])
+  t.match(digits, [{ digit: '7', via: 'rtp', durationMs: 200 }])
+  const at = digits[0]?.timestampMs ?? 0
+  t.ok(at > 980 && at < 1040, `${at} ms`)
+  await pair.close()
+})
+
+t.test('audio stops while a digit is sent and goes on where it was', async t => {
+  const pair = await Pair.open()
+  const wire = listen(pair.network, '10.0.0.1')
+  pair.connect()
+  const written = tone({ sampleRate: 8000, hz: 1000, durationMs: 1000 })
+  void pair.a.output.write(written)
+  const flushed = pair.a.output.flush()
+  await pair.clock.advance(300)
+  const sent = pair.a.sendDtmf('5', { durationMs: 100, gapMs: 60 })
+  await pair.clock.advance(3000)
+  await sent
+  t.same(await flushed, { playedMs: 1000, droppedMs: 0, interrupted: false }, 'nothing of it is missing')
+  const events = wire.filter(({ rtp }) => rtp.payloadType !== 0)
+  const between = wire.filter(
+    ({ atMs, rtp }) =>
+      rtp.payloadType === 0 && atMs > (events[0]?.atMs ?? 0) && atMs < (events.at(-1)?.atMs ?? 0),
+  )
+  t.equal(between.length, 0)
+  t.same(
+    events.map(({ rtp }) => rtp.marker),
+    events.map((_, i) => i === 0),
+    'RFC 4733 section 2.5.1.1: marker on the first packet alone',
+  )
+  t.equal(new Set(events.map(({ rtp }) => rtp.timestamp)).size, 1, 'one timestamp')
+  t.equal(
+    events.filter(({ rtp }) => (rtp.payload[1] ?? 0) >= 0x80).length,
+    3,
+    'section 2.5.1.4: the end three times',
+  )
+  await pair.close()
+})
+
+t.test('digits of two calls of sendDtmf never overlap, and each settles when its own are out', async t => {
+  const pair = await Pair.open()
+  pair.connect()
+  const digits = collect(pair.b.dtmf())
+  const settled: string[] = []
+  void pair.a.sendDtmf('12').then(() => settled.push(`first after ${digits.length}`))
+  void pair.a.sendDtmf('34w5').then(() => settled.push(`second after ${digits.length}`))
+  await pair.clock.advance(5000)
+  t.equal(digits.map(({ digit }) => digit).join(''), '12345')
+  t.same(settled, ['first after 2', 'second after 5'])
+  const pauseMs = (digits[4]?.timestampMs ?? 0) - (digits[3]?.timestampMs ?? 0)
+  t.ok(pauseMs >= 740 && pauseMs <= 780, `w waits half a second: ${pauseMs} ms`)
+  await pair.close()
+})
+
+t.test('aborting forgets the digits that have not begun', async t => {
+  const pair = await Pair.open()
+  pair.connect()
+  const digits = collect(pair.b.dtmf())
+  const controller = new AbortController()
+  const running = pair.a.sendDtmf('123456', { signal: controller.signal })
+  const waiting = pair.a.sendDtmf('9999', { signal: controller.signal })
+  const next = pair.a.sendDtmf('#')
+  await pair.clock.advance(300)
+  controller.abort(new Error('enough'))
+  await t.rejects(running, { message: 'enough' })
+  await t.rejects(waiting, { message: 'enough' })
+  await t.rejects(pair.a.sendDtmf('1', { signal: controller.signal }), { message: 'enough' })
+  await pair.clock.advance(3000)
+  await next
+  t.equal(digits.map(({ digit }) => digit).join(''), '12#')
+  await pair.close()
+})
+
+t.test('bad digits are refused at once, and so are digits nobody takes', async t => {
+  const pair = await Pair.open()
+  await t.rejects(pair.a.sendDtmf('1'), { code: 'SIP_STATE' }, 'nothing is agreed on yet')
+  pair.connect()
+  await t.rejects(pair.a.sendDtmf('12x'), { code: 'SIP_OPTION', field: 'digits' })
+  await t.rejects(pair.a.sendDtmf('1', { durationMs: -5 }), { code: 'SIP_OPTION', field: 'durationMs' })
+  await pair.a.sendDtmf('')
+  const offer = pair.b
+    .createOffer()
+    .replace(/a=(rtpmap|fmtp):101.*\r\n/g, '')
+    .replace(/^(m=audio.*) 101/m, '$1')
+  const pending = pair.a.sendDtmf('123')
+  pair.b.acceptAnswer(pair.a.answerOffer(offer))
+  await t.rejects(pending, { code: 'SIP_STATE', message: /telephone events/ })
+  await t.rejects(pair.a.sendDtmf('1'), { code: 'SIP_STATE' })
+  await pair.close()
+})
+
+t.test('digits pressed while nobody reads are kept for the next reader, unless it wants none', async t => {
+  const pair = await Pair.open()
+  pair.connect()
+  void pair.a.sendDtmf('12')
+  await pair.clock.advance(1000)
+  const first = pair.b.dtmf()
+  t.equal((await first.next()).value?.digit, '1')
+  await first.return?.()
+  t.equal((await first.next()).done, true)
+  void pair.a.sendDtmf('3')
+  await pair.clock.advance(1000)
+  const second = collect(pair.b.dtmf())
+  await pair.clock.settle()
+  t.equal(second.map(({ digit }) => digit).join(''), '23', 'what the first left behind is there too')
+  await pair.close()
+
+  const other = await Pair.open()
+  other.connect()
+  void other.a.sendDtmf('12')
+  await other.clock.advance(1000)
+  const fresh = collect(other.b.dtmf({ fresh: true }))
+  void other.a.sendDtmf('3')
+  await other.clock.advance(1000)
+  t.equal(fresh.map(({ digit }) => digit).join(''), '3')
+  await other.close()
+})
+
+t.test('two readers both get every digit; one that does not read keeps the last 64', async t => {
+  const pair = await Pair.open()
+  pair.connect()
+  const idle = pair.b.dtmf()
+  const busy = collect(pair.b.dtmf())
+  const many = '1234567890'.repeat(7)
+  void pair.a.sendDtmf(many, { durationMs: 60, gapMs: 40 })
+  await pair.clock.advance(20_000)
+  t.equal(busy.map(({ digit }) => digit).join(''), many)
+  t.equal(pair.b.stats().dtmfDropped, 6)
+  await pair.close()
+  const kept: string[] = []
+  for await (const { digit } of idle) kept.push(digit)
+  t.equal(kept.join(''), many.slice(6), 'also after the call has ended')
+})
+
+t.test('reading ends with the call, and when its signal aborts', async t => {
+  const pair = await Pair.open()
+  pair.connect()
+  const controller = new AbortController()
+  const aborted = pair.b.dtmf({ signal: controller.signal }).next()
+  const ended = pair.b.dtmf().next()
+  controller.abort()
+  t.equal((await aborted).done, true)
+  const sending = pair.a.sendDtmf('123')
+  await pair.close()
+  t.equal((await ended).done, true)
+  await sending
+  t.equal((await pair.b.dtmf().next()).done, true)
+  t.equal((await pair.b.dtmf({ signal: controller.signal }).next()).done, true)
+  await pair.a.sendDtmf('1')
+})
+
+/** What comes, as it comes. */
+function collect(digits: AsyncIterable<DtmfDigit>): DtmfDigit[] {
+  const seen: DtmfDigit[] = []
+  const read = async (): Promise<void> => {
+    for await (const digit of digits) seen.push(digit)
+  }
+  void read()
+  return seen
+}
