@@ -1,8 +1,9 @@
 /** CPU time per answered call, signalling alone: INVITE, 180, 200, ACK, BYE, 200, with real SIPp as the caller. */
 
+import { hasSipp } from '../conformance/peers/sipp.ts'
 import { type BenchLine, type BenchOptions, benchLine, median } from './harness.ts'
 import { MeasuredChild } from './support/measured-child.ts'
-import { callWithSipp, hasSipp } from './support/sipp.ts'
+import { callWithSipp } from './support/sipp.ts'
 
 export async function run({ short }: BenchOptions): Promise<readonly BenchLine[]> {
   if (!hasSipp()) throw new Error('SIPp is the caller of this bench; `apt-get install sip-tester` brings it')

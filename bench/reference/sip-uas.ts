@@ -4,7 +4,7 @@
  */
 
 import { createRequire } from 'node:module'
-import { freeUdpPort } from '../support/ports.ts'
+import { freeUdpPort } from '../../conformance/peers/ports.ts'
 import { beMeasured } from '../support/measured-child.ts'
 
 interface SipMessage {

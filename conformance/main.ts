@@ -1,0 +1,66 @@
+/**
+ * Offhook against real peers: a table of RFC section, scenario, peer and verdict.
+ *
+ *   npm run conformance [-- WORD ...]      only checks with one of these words in their line
+ *
+ * Peers that are not installed are named and left out; with CI=true that is a failure.
+ */
+
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { repositoryRoot } from '../test/support/repository.ts'
+import { type Check, formatResults, type Result, runChecks } from './check.ts'
+import { type Answering, startAnswer, startVariedEndpoint } from './peers/offhook.ts'
+import { freePort } from './peers/ports.ts'
+import { baresipChecks } from './baresip-checks.ts'
+import { loadChecks } from './load-checks.ts'
+import { hasBaresip } from './peers/baresip.ts'
+import { hasSipp } from './peers/sipp.ts'
+import { sippChecks } from './sipp-checks.ts'
+
+const logs = join(repositoryRoot, '.build', 'conformance')
+const words = process.argv.slice(2)
+
+rmSync(logs, { recursive: true, force: true })
+mkdirSync(logs, { recursive: true })
+
+const missing: string[] = []
+/** With the machine to themselves: their figures, and the audio, depend on it. */
+const alone: Check[] = []
+const together: Check[] = []
+const running: Answering[] = []
+
+if (hasSipp()) {
+  const echo = await startAnswer(await freePort(), ['--agent', 'echo', '--trace', join(logs, 'answer')])
+  const varied = await startVariedEndpoint(await freePort())
+  running.push(echo, varied)
+  const scenarios = join(repositoryRoot, 'conformance', 'sipp')
+  together.push(...sippChecks({ scenarios, logs, echoPort: echo.port, variedPort: varied.port }))
+  alone.push(...loadChecks(logs))
+} else {
+  missing.push('SIPp, and with it every scenario in conformance/sipp: apt-get install sip-tester')
+}
+if (hasBaresip()) alone.push(...baresipChecks(logs))
+else missing.push('baresip, a softphone that calls and is called: apt-get install baresip-core')
+
+const results = [
+  ...(await runChecks(alone.filter(isChosen), 1, tell)),
+  ...(await runChecks(together.filter(isChosen), 6, tell)),
+]
+for (const { process: child } of running) await child.stop()
+
+console.log(`\n${formatResults(results)}\n`)
+for (const what of missing) console.log(`Left out, not installed: ${what}`)
+const failed = results.filter(({ error }) => error !== undefined).length
+if (failed > 0) console.log(`Logs are in ${logs}`)
+const missed = process.env['CI'] === 'true' ? missing.length : 0
+console.log(`${results.length - failed} passed, ${failed + missed} failed`)
+process.exitCode = failed + missed > 0 ? 1 : 0
+
+function isChosen({ name, rfc, what, how }: Check): boolean {
+  return words.length === 0 || words.some(word => `${name} ${rfc} ${what} ${how}`.includes(word))
+}
+
+function tell({ check, error }: Result): void {
+  if (error !== undefined) console.error(`FAIL ${check.name}: ${error.message}`)
+}

@@ -1,0 +1,115 @@
+/** baresip, a softphone: sends a tone from its own generator and writes down what it hears. */
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { freePort } from './ports.ts'
+import { isInstalled } from './process.ts'
+
+/** Where Debian's package for this machine puts the modules. */
+const moduleFolders = ['/usr/lib/baresip/modules', '/usr/local/lib/baresip/modules']
+
+export function hasBaresip(): boolean {
+  return isInstalled('baresip', '-h') && moduleFolders.some(existsSync)
+}
+
+export interface BaresipOptions {
+  /** Its configuration, its logs and what it hears go here. */
+  readonly folder: string
+  readonly toneHz: number
+  readonly codec: 'PCMU' | 'PCMA'
+  /** Whom to call; absent: it waits, and answers by itself. */
+  readonly dial?: string
+  readonly timeoutMs: number
+}
+
+export class Baresip {
+  readonly uri: string
+  readonly #process: ChildProcess
+  readonly #folder: string
+  readonly #exit: Promise<void>
+  #output = ''
+
+  private constructor(child: ChildProcess, uri: string, folder: string) {
+    this.#process = child
+    this.uri = uri
+    this.#folder = folder
+    this.#exit = new Promise(resolve => child.once('close', () => resolve()))
+    for (const stream of [child.stdout, child.stderr]) {
+      stream
+        ?.setEncoding('utf8')
+        .on('data', (text: string) => (this.#output = (this.#output + text).slice(-16_000)))
+    }
+  }
+
+  /** Resolves when it is ready, or has begun to dial. It is killed when its time is up. */
+  static async start(options: BaresipOptions): Promise<Baresip> {
+    const { folder, dial } = options
+    const port = await freePort()
+    mkdirSync(join(folder, 'heard'), { recursive: true })
+    writeFileSync(join(folder, 'config'), configOf(options, port))
+    writeFileSync(
+      join(folder, 'accounts'),
+      `<sip:baresip@127.0.0.1:${port}>;regint=0;answermode=auto;audio_codecs=${options.codec}\n`,
+    )
+    const child = spawn(
+      'baresip',
+      ['-f', folder, '-n', '127.0.0.1', ...(dial === undefined ? [] : ['-e', `/dial ${dial}`])],
+      { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
+    )
+    const baresip = new Baresip(child, `sip:baresip@127.0.0.1:${port}`, folder)
+    const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs)
+    void baresip.#exit.then(() => clearTimeout(timer))
+    await baresip.says('baresip is ready')
+    return baresip
+  }
+
+  /** Resolves when it has printed that. */
+  async says(text: string, withinMs = 8000): Promise<void> {
+    for (const start = performance.now(); !this.#output.includes(text);) {
+      if (performance.now() - start > withinMs || this.#process.exitCode !== null) {
+        throw new Error(`baresip did not say "${text}"\n${this.#output}`)
+      }
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+  }
+
+  /** It hangs up and ends. */
+  async stop(): Promise<void> {
+    this.#process.kill('SIGINT')
+    await this.#exit
+    writeFileSync(join(this.#folder, 'output.log'), this.#output)
+  }
+
+  /** The WAV files with what it sent and what it heard. */
+  audio(): { readonly sent: string; readonly heard: string } {
+    const folder = join(this.#folder, 'heard')
+    const find = (ending: string): string => {
+      const name = readdirSync(folder).find(file => file.endsWith(ending))
+      if (name === undefined) throw new Error(`baresip wrote no ${ending}`)
+      return join(folder, name)
+    }
+    return { sent: find('-enc.wav'), heard: find('-dec.wav') }
+  }
+}
+
+function configOf({ folder, toneHz }: BaresipOptions, port: number): string {
+  const modules = moduleFolders.find(existsSync) ?? ''
+  return [
+    `sip_listen 127.0.0.1:${port}`,
+    // The generator gives two channels at 48 kHz and nothing else; baresip resamples it.
+    `audio_source ausine,${toneHz}`,
+    'ausrc_srate 48000',
+    'ausrc_channels 2',
+    // A bridge without a far end: a player that needs no sound card.
+    'audio_player aubridge,nil',
+    'audio_alert aubridge,nil',
+    'auplay_channels 1',
+    `snd_path ${join(folder, 'heard')}`,
+    `module_path ${modules}`,
+    ...['g711', 'ausine', 'aubridge', 'sndfile'].map(name => `module ${name}.so`),
+    'module_tmp account.so',
+    'module_app menu.so',
+    '',
+  ].join('\n')
+}
