@@ -175,7 +175,6 @@ t.test('a recording has both sides at their place, to within 20 ms', async t => 
   const heard = pair.capture(pair.b)
   const startedAt = pair.clock.now()
   await pair.clock.advance(500)
-  const burst = (hz: number): Int16Array => tone({ sampleRate: 8000, hz, durationMs: 300, levelDbfs: -12 })
   void pair.b.output.write(burst(500))
   await pair.clock.advance(1000)
   void pair.a.output.write(burst(1000))
@@ -295,6 +294,10 @@ t.test('diagnostics tell what happened, with the call they belong to', async t =
   await other.close()
   t.equal(events.length, count, 'after unsubscribing nothing is told')
 })
+
+function burst(hz: number): Int16Array {
+  return tone({ sampleRate: 8000, hz, durationMs: 300, levelDbfs: -12 })
+}
 
 /** A loud packet. */
 function packet(payloadType: number, sequence: number, timestamp: number): Uint8Array {
