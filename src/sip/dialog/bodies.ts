@@ -8,14 +8,16 @@ export function mediaType(contentType: string): string {
 }
 
 /**
- * The body of a message as an offer or answer; undefined when there is none, or it is one we may ignore. SDP without a Content-Type occurs and is
- * taken for what it is.
+ * The body of a message as an offer or answer: of a type in `accept`; undefined when there is none, or another that may be passed over (one that may
+ * not is refused before). SDP without a Content-Type occurs, and is taken for what it is.
  */
-export function sessionBodyOf(message: SipMessage): SessionBody | undefined {
+export function sessionBodyOf(message: SipMessage, accept: readonly string[]): SessionBody | undefined {
   const { body } = message
   if (body.length === 0) return undefined
   const contentType = message.headers.get('Content-Type')
-  if (contentType !== undefined) return { contentType, body }
+  if (contentType !== undefined) {
+    return admits(accept, mediaType(contentType)) ? { contentType, body } : undefined
+  }
   // "v=" opens every session description (RFC 8866 §9).
   return body[0] === 0x76 && body[1] === 0x3d ? { contentType: 'application/sdp', body } : undefined
 }

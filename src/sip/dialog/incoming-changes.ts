@@ -45,7 +45,7 @@ export class IncomingChanges {
     negotiation.invite = 'server'
     this.#pending = transaction
     transaction.onCancel = () => this.#abandon()
-    const offer = sessionBodyOf(request)
+    const offer = sessionBodyOf(request, this.#session.host.accept)
     if (offer !== undefined) negotiation.offer = 'remote-offer'
     this.#consult(transaction, offer, body => {
       const late = offer === undefined && body !== undefined
@@ -69,7 +69,7 @@ export class IncomingChanges {
   update(transaction: ServerTransaction): void {
     const { negotiation } = this.#session
     const { request } = transaction
-    const offer = sessionBodyOf(request)
+    const offer = sessionBodyOf(request, this.#session.host.accept)
     const admission = admitUpdate(negotiation, offer !== undefined)
     if (admission.verdict === 'refuse') {
       this.#refuse(transaction, admission)
@@ -99,7 +99,7 @@ export class IncomingChanges {
     if (!entry.owesAnswer) return true
     const { negotiation, handlers } = this.#session
     negotiation.offer = 'stable'
-    const answer = sessionBodyOf(ack)
+    const answer = sessionBodyOf(ack, this.#session.host.accept)
     if (answer === undefined) {
       // The offer lapses, and the session goes on as it was.
       this.#session.reportError(

@@ -124,7 +124,7 @@ export class ClientSession
       this.feed('provisional')
       return
     }
-    const body = sessionBodyOf(response)
+    const body = sessionBodyOf(response, this.host.accept)
     const newDialog = tag !== undefined && !this.#early.has(tag) && this.alive
     if (tag !== undefined) this.#noteEarly(tag, response, body)
     // Without a To tag (RFC 2543 peers) it cannot make a dialog; it is progress all the same.
@@ -268,7 +268,7 @@ export class ClientSession
     this.tell(() => handlers.onAccepted?.(response))
     // Some peers leave the answer out of the 2xx once it was in a 18x of the same dialog.
     const preview = this.#early.get(response.to.tag ?? '')?.body
-    const body = sessionBodyOf(response) ?? preview
+    const body = sessionBodyOf(response, this.host.accept) ?? preview
     this.#early.clear()
     const context = { message: response, phase: 'initial' } as const
     negotiation.offer = 'stable'

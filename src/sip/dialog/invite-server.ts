@@ -57,7 +57,7 @@ export class ServerSession
       handlers: {},
     })
     this.invite = request
-    this.offer = sessionBodyOf(request)
+    this.offer = sessionBodyOf(request, host.accept)
     this.#transaction = transaction
     this.#onGone = onGone
     this.#contact = host.contact(flow, request.uri.kind === 'sip' ? request.uri.user : undefined)
@@ -234,7 +234,7 @@ export class ServerSession
       return
     }
     this.negotiation.offer = 'stable'
-    const answer = sessionBodyOf(ack)
+    const answer = sessionBodyOf(ack, this.host.accept)
     if (answer === undefined) {
       this.unsettled(new SipDialogStateError('the ACK brought no answer to the offer in our 2xx'))
       return

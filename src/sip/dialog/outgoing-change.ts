@@ -123,7 +123,7 @@ export class OutgoingChange {
     const session = this.#session
     const { handlers } = session
     this.#dialog.refreshTarget(response)
-    const body = sessionBodyOf(response)
+    const body = sessionBodyOf(response, session.host.accept)
     const context = { message: response, phase: 'reinvite' } as const
     let answer: SessionBody | undefined
     let failure: unknown

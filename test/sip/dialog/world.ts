@@ -170,7 +170,7 @@ export class ScriptedPeer {
     options: Parameters<ScriptedPeer['request']>[1] & { tag?: string } = {},
   ): SipRequest {
     const request = this.request(method, { callId: invite.callId, ...options })
-    request.headers.set('From', `${invite.to.withParam('tag', options.tag ?? 'peer').toString()}`)
+    request.headers.set('From', invite.to.withParam('tag', options.tag ?? 'peer').toString())
     request.headers.set('To', invite.from.toString())
     return request
   }
@@ -286,9 +286,7 @@ export class World {
     const ok = this.peer.lastResponse('INVITE', 200)
     if (options.ack !== false) {
       this.peer.send(
-        this.peer.inDialog('ACK', ok, {
-          ...(options.ackBody === undefined ? {} : { body: options.ackBody }),
-        }),
+        this.peer.inDialog('ACK', ok, options.ackBody === undefined ? {} : { body: options.ackBody }),
       )
       await this.run()
     }
