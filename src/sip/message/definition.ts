@@ -62,6 +62,7 @@ export function list<T>(
     name: canonicalName(id) as string,
     list: true,
     parse(text) {
+      if (text !== '' && !text.includes(',')) return [parse(text)]
       const parts = splitList(text)
       if (parts.length === 0 && options.nonEmpty === true) throw new SipParseError('the value is empty')
       return parts.map(parse)

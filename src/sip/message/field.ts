@@ -72,16 +72,9 @@ export class HeaderField {
       const section = this.section as Section
       this.#value = this.folded
         ? unfold(section.textAt(this.valueStart, this.end))
-        : section.textAt(this.valueStart, this.#valueEnd())
+        : section.textAt(this.valueStart, section.trimmedEnd(this.valueStart, this.end))
     }
     return this.#value
-  }
-
-  #valueEnd(): number {
-    const { octets } = this.section as Section
-    let { end } = this
-    while (end > this.valueStart && isBlank(octets.charCodeAt(end - 1))) end--
-    return end
   }
 
   /** What the definition makes of the value, kept for the next time. */
@@ -133,10 +126,6 @@ export class HeaderField {
   }
 }
 
-function isBlank(code: number): boolean {
-  return code === 32 || code === 9 || code === 13 || code === 10
-}
-
 /** Joins continuation lines with one space (RFC 3261 §7.3.1). */
 function unfold(text: string): string {
   return text
@@ -154,7 +143,7 @@ export class FieldIndex {
   readonly section: Section
   /** Id (-1 - id of a folded line), start, start of the value, end. */
   readonly #lines: number[] = []
-  readonly #made: (HeaderField | undefined)[] = []
+  #made: (HeaderField | undefined)[] | undefined
 
   constructor(section: Section) {
     this.section = section
@@ -179,6 +168,7 @@ export class FieldIndex {
   }
 
   at(place: number): HeaderField {
+    this.#made ??= new Array<HeaderField | undefined>(this.size)
     const made = this.#made[place]
     if (made !== undefined) return made
     const lines = this.#lines
@@ -193,7 +183,6 @@ export class FieldIndex {
       lines[at + 3] as number,
       folded,
     )
-    while (this.#made.length < place) this.#made.push(undefined)
     this.#made[place] = field
     return field
   }

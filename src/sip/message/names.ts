@@ -160,7 +160,7 @@ for (const [lower, id] of idsByLowerName) {
   spellingIds.push(id)
 }
 
-/** The id of the name that stands at `from` up to `to`; 0 for an unknown one. The octets are those of a token. */
+/** The id of the name that stands at `from` up to `to`; 0 for an unknown one. */
 export function idAt(bytes: Uint8Array, from: number, to: number): number {
   let slot = slotOf(bytes, from, to)
   for (;;) {
@@ -171,10 +171,14 @@ export function idAt(bytes: Uint8Array, from: number, to: number): number {
   }
 }
 
-/** Names have letters and hyphens only: of the octets of a token, no other becomes one of these by `| 32`. */
 function matches(bytes: Uint8Array, from: number, to: number, lower: Buffer): boolean {
   const { length } = lower
   if (length !== to - from) return false
-  for (let at = 0; at < length; at++) if (((bytes[from + at] as number) | 32) !== lower[at]) return false
+  for (let at = 0; at < length; at++) {
+    const code = bytes[from + at] as number
+    const wanted = lower[at] as number
+    // Below 64 there are no letters: CR with that bit set would pass for a hyphen.
+    if (code !== wanted && ((code | 32) !== wanted || code < 64)) return false
+  }
   return true
 }

@@ -9,7 +9,7 @@ import type { MessageLimits } from './limits.ts'
 import { SipRequest, SipResponse } from './message.ts'
 import type { SipMessage } from './message.ts'
 import { idAt, ids } from './names.ts'
-import { fromOctets, Section } from './section.ts'
+import { Section } from './section.ts'
 import { Via as ViaValue } from './via.ts'
 
 export interface ParseOptions {
@@ -100,11 +100,13 @@ class Reading {
 
   #startAndHeaders(): SipMessage {
     const bytes = this.#bytes
+    const section = new Section(bytes)
+    const { octets } = section
     let at = 0
     // RFC 3261 §7.5: empty lines before the start line are ignored.
     while (bytes[at] === 13 || bytes[at] === 10) at++
-    const newline = bytes.indexOf(10, at)
-    const lineEnd = newline < 0 ? bytes.length : newline
+    const newline = octets.indexOf('\n', at)
+    const lineEnd = newline < 0 ? octets.length : newline
     const end = lineEnd > at && bytes[lineEnd - 1] === 13 ? lineEnd - 1 : lineEnd
     if (newline < 0) this.#fail('the start line has no end', { offset: at })
     if (end - at > this.#limits.lineBytes) {
@@ -114,11 +116,10 @@ class Reading {
         reasonPhrase: 'Request-URI Too Long',
       })
     }
-    const section = new Section(bytes, lineEnd + 1)
     const index = new FieldIndex(section)
     this.#bodyStart = this.#headers(lineEnd + 1, index)
-    section.close(this.#bodyStart)
-    const text = section.octets.slice(at, end)
+    section.close(lineEnd + 1, this.#bodyStart)
+    const text = section.textAt(at, end)
     const headers = new Headers([], index)
     const isResponse = bytes[at + 3] === 47 && /^sip\//i.test(text)
     return isResponse ? this.#response(text, at, headers) : this.#request(text, at, headers)
@@ -136,7 +137,7 @@ class Reading {
     const version = second < 0 ? '' : text.slice(second + 1)
     if (version !== 'SIP/2.0' || uri === '' || !isToken(method))
       this.#requestLineFault(method, uri, version, offset)
-    return new SipRequest(method, fromOctets(uri), headers)
+    return new SipRequest(method, uri, headers)
   }
 
   #requestLineFault(method: string, uri: string, version: string, offset: number): void {
@@ -165,54 +166,55 @@ class Reading {
     else if (match[1] !== '2.0') this.#fail(`version ${match[1] as string}`, { offset, statusCode: 505 })
     else if (statusCode < 100 || statusCode > 699)
       this.#fail(`status code ${statusCode}`, { offset: offset + 8 })
-    return new SipResponse(statusCode, fromOctets(match?.[3] ?? ''), headers)
+    return new SipResponse(statusCode, match?.[3] ?? '', headers)
   }
 
   /** Indexes the header lines from `from` on and returns where the body starts. */
   #headers(from: number, index: FieldIndex): number {
     const bytes = this.#bytes
+    const { octets } = index.section
     const { headers: maxHeaders, lineBytes } = this.#limits
-    const size = bytes.length
+    const size = octets.length
     let at = from
-    for (;;) {
-      if (at >= size) {
-        this.#fail('the header section has no empty line at its end', { offset: at })
-        break
-      }
-      const first = bytes[at] as number
-      if (first === 10 || (first === 13 && bytes[at + 1] === 10)) {
-        return first === 10 ? at + 1 : at + 2
-      }
+    let colon = -1
+    while (at < size) {
       const start = at
-      while (at < size && nameClass[bytes[at] as number] === 1) at++
-      const nameEnd = at
-      while (at < size && isSpace(bytes[at])) at++
-      const colon = bytes[at] === 58 && nameEnd > start
-      if (colon) at++
-      else this.#fail('not a header line: a name and a colon', { offset: start })
-      while (at < size && isSpace(bytes[at])) at++
-      const valueStart = at
+      const first = bytes[at]
+      if (first === 10) return at + 1
+      if (first === 13 && bytes[at + 1] === 10) return at + 2
+      let end = lineEndAt(octets, at)
+      // Kept from line to line: lines without a colon must not make this a search through the rest each time.
+      if (colon < at) colon = octets.indexOf(':', at)
+      if (colon < 0) colon = size
+      const inLine = colon < end
       let folded = false
       // A line that starts with a space goes on where the one before ended (RFC 3261 §7.3.1).
-      for (;;) {
-        const newline = bytes.indexOf(10, at)
-        at = newline < 0 ? size : newline + 1
-        if (at >= size || !isSpace(bytes[at])) break
+      while (end < size && isSpace(bytes[end])) {
         folded = true
+        end = lineEndAt(octets, end)
       }
-      if (at - start > lineBytes) {
+      at = end
+      if (end - start > lineBytes) {
         this.#fail(`a header line has more than ${lineBytes} octets`, { offset: start, statusCode: 513 })
       }
-      if (!colon) continue
+      let nameEnd = inLine ? colon : start
+      while (nameEnd > start && isSpace(bytes[nameEnd - 1])) nameEnd--
+      const id = nameEnd > start ? idAt(bytes, start, nameEnd) : 0
+      if (id === 0 && !isName(bytes, start, nameEnd)) {
+        this.#fail('not a header line: a name and a colon', { offset: start })
+        continue
+      }
       if (index.size === maxHeaders) {
         this.#fail(`more than ${maxHeaders} header lines`, { offset: start, statusCode: 513 })
-        break
+        return at
       }
-      const id = idAt(bytes, start, nameEnd)
-      index.add(id, folded, start, valueStart, at)
-      if (id === ids.contentLength) this.#readContentLength(valueStart, at)
+      let valueStart = colon + 1
+      while (valueStart < end && isSpace(bytes[valueStart])) valueStart++
+      index.add(id, folded, start, valueStart, end)
+      if (id === ids.contentLength) this.#readContentLength(valueStart, end)
     }
-    return at
+    this.#fail('the header section has no empty line at its end', { offset: size })
+    return size
   }
 
   #readContentLength(from: number, to: number): void {
@@ -268,6 +270,17 @@ function decimalAt(bytes: Buffer, from: number, to: number): number {
 
 function isBlank(code: number | undefined): boolean {
   return code === 32 || code === 9 || code === 13 || code === 10
+}
+
+/** Behind the line break that ends the line; the end of the text if there is none. */
+function lineEndAt(octets: string, from: number): number {
+  const newline = octets.indexOf('\n', from)
+  return newline < 0 ? octets.length : newline + 1
+}
+
+function isName(bytes: Buffer, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if (nameClass[bytes[at] as number] !== 1) return false
+  return to > from
 }
 
 function isSpace(code: number | undefined): boolean {

@@ -3,40 +3,53 @@ import { isAscii } from 'node:buffer'
 /** How the lines of a received section end. */
 export type LineBreaks = 'crlf' | 'lf' | 'stray'
 
-/** The octets of one received header section, turned into text once, when the first value is asked for. */
+/** How much is turned into text before the end of the header section is known. */
+const usualHead = 4096
+
+/** Start line and headers as text, and perhaps some of the body: to cut it off first would cost more. */
+function headText(bytes: Buffer): string {
+  if (bytes.length <= usualHead) return bytes.toString('latin1')
+  const end = bytes.indexOf('\r\n\r\n')
+  return bytes.toString('latin1', 0, end < 0 ? bytes.length : end + 4)
+}
+
+/** The octets of one received message up to its body, with offsets that hold in the bytes and in the text. */
 export class Section {
-  readonly #bytes: Buffer
-  readonly #start: number
-  #end: number
-  #text: string | undefined
-  #ascii = true
+  readonly bytes: Buffer
+  /** One character an octet; `textAt` gives what they mean. */
+  readonly octets: string
+  #start = 0
+  #end = 0
+  #ascii: boolean | undefined
   #breaks: LineBreaks | undefined
 
-  constructor(bytes: Buffer, start: number) {
-    this.#bytes = bytes
+  constructor(bytes: Buffer) {
+    this.bytes = bytes
+    this.octets = headText(bytes)
+    this.#ascii = undefined
+    this.#breaks = undefined
+  }
+
+  /** Says where the header lines are. */
+  close(start: number, end: number): void {
     this.#start = start
-    this.#end = start
-  }
-
-  /** Says where the section ends. */
-  close(end: number): void {
     this.#end = end
-    this.#text = undefined
   }
 
-  /** One character an octet, so that offsets hold; `textAt` gives what it means. */
-  get octets(): string {
-    if (this.#text === undefined) {
-      // One native pass over the whole section costs less than one for each value.
-      this.#text = this.#bytes.toString('latin1', 0, this.#end)
-      this.#ascii = isAscii(this.#bytes)
+  /** Where text up to `to` ends without the space and the line break behind it. */
+  trimmedEnd(from: number, to: number): number {
+    const { bytes } = this
+    let end = to
+    for (; end > from; end--) {
+      const code = bytes[end - 1] as number
+      if (code !== 10 && code !== 13 && code !== 32 && code !== 9) break
     }
-    return this.#text
+    return end
   }
 
   textAt(from: number, to: number): string {
     const text = this.octets.slice(from, to)
-    return this.#ascii ? text : fromOctets(text)
+    return (this.#ascii ??= isAscii(this.bytes)) ? text : fromOctets(text)
   }
 
   /** Only a section of `crlf` may be sent on as it is; in a `stray` one a CR stands without LF (or LF within a line). */
@@ -45,7 +58,7 @@ export class Section {
   }
 
   #lookAtBreaks(): LineBreaks {
-    const bytes = this.#bytes
+    const { bytes } = this
     let breaks: LineBreaks = 'crlf'
     for (let at = this.#start; at < this.#end; at++) {
       const code = bytes[at] as number
@@ -59,18 +72,14 @@ export class Section {
   }
 }
 
+const beyondAscii = /[\u0080-\uffff]/
+
 /** UTF-8 text from a string of octets. */
 export function fromOctets(octets: string): string {
-  for (let at = 0; at < octets.length; at++) {
-    if (octets.charCodeAt(at) > 127) return Buffer.from(octets, 'latin1').toString('utf8')
-  }
-  return octets
+  return beyondAscii.test(octets) ? Buffer.from(octets, 'latin1').toString('utf8') : octets
 }
 
 /** A string of octets from text: what `latin1Write` needs to put UTF-8 on the wire. */
 export function toOctets(text: string): string {
-  for (let at = 0; at < text.length; at++) {
-    if (text.charCodeAt(at) > 127) return Buffer.from(text, 'utf8').toString('latin1')
-  }
-  return text
+  return beyondAscii.test(text) ? Buffer.from(text, 'utf8').toString('latin1') : text
 }

@@ -1,3 +1,4 @@
+import { HOST, TOKEN, VALUE } from './chars.ts'
 import { SipParseError } from './errors.ts'
 import { canonicalHost, scanHostPort, stripBrackets, writeHostPort } from './host.ts'
 import { Params, scanParams } from './params.ts'
@@ -110,6 +111,25 @@ export class Via {
   }
 }
 
+/** Host, port and parameters without space, quotes and brackets, up to the end: nearly every Via. */
+const plainHop = new RegExp(
+  `[${HOST.source}]+(?::\\d{1,5})?(?:;[${TOKEN.source}]+(?:=[${VALUE.source}]+)?)*$`,
+  'y',
+)
+
+function plainVia(transport: string, text: string, at: number): Via {
+  const semicolon = text.indexOf(';', at)
+  const end = semicolon < 0 ? text.length : semicolon
+  const colon = text.indexOf(':', at)
+  const hostEnd = colon < 0 || colon > end ? end : colon
+  const port = hostEnd === end ? undefined : Number(text.slice(hostEnd + 1, end))
+  if (port !== undefined && port > 65_535) {
+    throw new SipParseError('expected a port of 0 to 65535', { offset: hostEnd + 1 })
+  }
+  const params = semicolon < 0 ? Params.empty : Params.plain(text.slice(semicolon))
+  return new Via({ transport, host: text.slice(at, hostEnd), port, params })
+}
+
 /** Reads one `via-parm`; with `lenient`, parameters end at the first that cannot be read. */
 export function scanVia(scanner: Scanner, lenient = false): Via {
   const { text } = scanner
@@ -131,6 +151,14 @@ export function scanVia(scanner: Scanner, lenient = false): Via {
     if (code !== 32 && code !== 9) throw scanner.fail('expected a space after the transport')
   }
   scanner.space()
+  if (scanner.end === text.length) {
+    plainHop.lastIndex = scanner.at
+    if (plainHop.test(text)) {
+      const via = plainVia(transport, text, scanner.at)
+      scanner.at = scanner.end
+      return via
+    }
+  }
   const { host, port, end } = scanHostPort(text, scanner.at, scanner.end, true)
   scanner.at = end
   let params = Params.empty

@@ -15,7 +15,8 @@ const cseqShape = new RegExp(`^\\d{1,24}[ \\t]+[${TOKEN.source}]+$`)
 
 function parseCSeq(text: string): CSeqValue {
   if (!cseqShape.test(text)) throw new SipParseError('not a number and a method')
-  const space = text.search(/[ \t]/)
+  let space = text.indexOf(' ')
+  if (space < 0 || text.includes('\t')) space = text.search(/[ \t]/)
   const sequence = Number(text.slice(0, space))
   if (sequence > 0x7fff_ffff) throw new SipParseError('the sequence number is above 2147483647')
   return { sequence, method: text.slice(space + 1).trimStart() }
