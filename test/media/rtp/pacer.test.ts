@@ -117,6 +117,29 @@ t.test('streams are spread over the interval and share wake-ups', async t => {
   pacer.close()
 })
 
+/** Wake-ups a second and the phases in use, ms. */
+async function spread(streams: number, leave = 0): Promise<{ wakeups: number; phases: number[] }> {
+  const { clock, pacer } = setUp()
+  const recorders = Array.from({ length: streams }, () => recorder(clock))
+  const handles = recorders.map(stream => pacer.add(stream))
+  for (const handle of handles.slice(0, leave)) handle.remove()
+  await clock.advance(1000)
+  pacer.close()
+  const phases = new Set(recorders.slice(leave).map(({ ticks }) => rounded((ticks[0]!.dueAt - 1000.4) % 20)))
+  return { wakeups: pacer.snapshot().wakeups, phases: [...phases].toSorted((a, b) => a - b) }
+}
+
+t.test('few streams share one wake-up per interval; more open slots far apart', async t => {
+  t.same(await spread(32), { wakeups: 50, phases: [2] })
+  t.same(await spread(64), { wakeups: 100, phases: [2, 12] })
+  t.equal((await spread(128)).phases.length, 4)
+  t.equal((await spread(1)).wakeups, 50)
+})
+
+t.test('a slot whose streams have left wakes once more, then never', async t => {
+  t.same(await spread(64, 32), { wakeups: 51, phases: [12] })
+})
+
 t.test('one timer for all streams, none when there are none', async t => {
   const { clock, pacer } = setUp()
   const handles = Array.from({ length: 40 }, () => pacer.add(recorder(clock)))
