@@ -41,7 +41,7 @@ const compound: fc.Arbitrary<RtcpPacket[]> = fc
     fc.oneof(senderReport, receiverReport),
     fc.array(fc.oneof(receiverReport, description, bye), { maxLength: 4 }),
   )
-  .map(([first, rest]) => [first, ...rest])
+  .map(([first, rest]) => ([first] as RtcpPacket[]).concat(rest))
 
 t.test('property: compounds go there and back', async t => {
   fc.assert(
