@@ -12,7 +12,7 @@ import type { Machine } from './machine.ts'
 import { nonInviteClient } from './non-invite-client.ts'
 import type { NonInviteClientEvent, NonInviteClientState } from './non-invite-client.ts'
 import { Runner } from './runner.ts'
-import type { OutwardAction } from './runner.ts'
+import type { OutwardAction, RunnerHost } from './runner.ts'
 import type { TimerSchedule } from './timers.ts'
 import type { TransactionStats } from './stats.ts'
 
@@ -40,7 +40,7 @@ export interface ClientHost {
 }
 
 /** One request of ours and its responses (RFC 3261 §17.1). Callbacks never run before `request()` has returned. */
-export class ClientTransaction {
+export class ClientTransaction implements RunnerHost {
   readonly request: SipRequest
   readonly branch: string
   readonly destination: Destination
@@ -185,13 +185,18 @@ export class ClientTransaction {
       machine as unknown as Machine<string, ClientEvent>,
       flow.reliable ? reliable : unreliable,
       clock,
-      action => this.#perform(action),
-      previous => this.#host.changed(this, previous),
+      this,
     )
     this.#runner.start()
   }
 
-  #perform(action: OutwardAction): void {
+  /** @internal */
+  changed(previous: string | undefined): void {
+    this.#host.changed(this, previous)
+  }
+
+  /** @internal */
+  perform(action: OutwardAction): void {
     switch (action.do) {
       case 'send':
         // It has left already: only then is it known whether the transport is reliable, and the machine starts.

@@ -56,11 +56,13 @@ export interface Machine<S extends string, E extends string> {
   }
 }
 
+export type ArmedTimer = readonly [timer: TimerName, atMs: number]
+
 /** Where one transaction is. Plain data; `step` never changes it. */
 export interface MachineState<S extends string> {
   readonly name: S
-  /** When each running timer is due. */
-  readonly armed: ReadonlyMap<TimerName, number>
+  /** The running timers and when each is due: two at most, so a list is the quickest. */
+  readonly armed: readonly ArmedTimer[]
   /** Interval last used by the doubling timer, in ms; 0 before its first use. */
   readonly interval: number
 }
@@ -112,13 +114,20 @@ export function never(why: string): Row<never> {
   return { next: undefined, effects: [], rfc: why }
 }
 
+const noTimers: readonly ArmedTimer[] = []
+
+/** The state of a transaction that has been stopped from outside. */
+export function stopped<S extends string>(name: S): MachineState<S> {
+  return { name, armed: noTimers, interval: 0 }
+}
+
 /** The first step of a transaction: what is sent or delivered, and which timers start. */
 export function start<S extends string, E extends string>(
   machine: Machine<S, E>,
   now: number,
   schedule: TimerSchedule,
 ): Step<S> {
-  const before: MachineState<S> = { name: machine.initial, armed: new Map(), interval: 0 }
+  const before: MachineState<S> = { name: machine.initial, armed: noTimers, interval: 0 }
   return apply(machine, before, machine.start, now, schedule, undefined)
 }
 
@@ -170,15 +179,14 @@ function apply<S extends string, E extends string>(
   // Timers come first: what follows may call back into the machine, which must then find them running.
   const timerActions: Action[] = []
   const actions: Action[] = []
-  const armed = new Map(state.armed)
-  let interval = state.interval
+  let { armed, interval } = state
   let immediate: TimerName | undefined
-  if (fired !== undefined) armed.delete(fired)
-  if (name !== state.name) {
+  if (fired !== undefined) armed = without(armed, fired)
+  if (name !== state.name && armed.length > 0) {
     const allowed = stateOf(machine, name).timers
-    for (const timer of armed.keys()) {
+    for (const [timer] of armed) {
       if (allowed.includes(timer)) continue
-      armed.delete(timer)
+      armed = without(armed, timer)
       timerActions.push({ do: 'disarm', timer })
     }
   }
@@ -188,7 +196,9 @@ function apply<S extends string, E extends string>(
     } else if (typeof effect === 'string') {
       actions.push(simpleActions[effect])
     } else if ('disarm' in effect) {
-      if (armed.delete(effect.disarm)) timerActions.push({ do: 'disarm', timer: effect.disarm })
+      const left = without(armed, effect.disarm)
+      if (left.length < armed.length) timerActions.push({ do: 'disarm', timer: effect.disarm })
+      armed = left
     } else {
       const timer = effect.arm
       const first = schedule.first[timer]
@@ -204,7 +214,7 @@ function apply<S extends string, E extends string>(
         immediate = timer
         continue
       }
-      armed.set(timer, now + duration)
+      armed = [...without(armed, timer), [timer, now + duration]]
       timerActions.push({ do: 'arm', timer, atMs: now + duration })
     }
   }
@@ -216,4 +226,9 @@ function apply<S extends string, E extends string>(
   if (immediate === undefined) return { state: after, actions: [...timerActions, ...actions] }
   const rest = step(machine, after, `timer ${immediate}` as E, now, schedule)
   return { state: rest.state, actions: [...timerActions, ...actions, ...rest.actions] }
+}
+
+function without(armed: readonly ArmedTimer[], timer: TimerName): readonly ArmedTimer[] {
+  if (armed.every(([name]) => name !== timer)) return armed
+  return armed.length === 1 ? noTimers : armed.filter(([name]) => name !== timer)
 }

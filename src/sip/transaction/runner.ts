@@ -1,33 +1,36 @@
 import type { Clock, Timer } from '../../runtime/runtime.ts'
-import { start, step } from './machine.ts'
+import { start, step, stopped } from './machine.ts'
 import type { Action, Machine, MachineState, Step } from './machine.ts'
 import type { TimerName, TimerSchedule } from './timers.ts'
 
 /** What is left of the actions once timers have been dealt with. */
 export type OutwardAction = Exclude<Action, { readonly do: 'arm' | 'disarm' }>
 
+export interface RunnerHost {
+  perform(action: OutwardAction): void
+  /** The machine has gone to another state; `previous` is `undefined` at the start. */
+  changed(previous: string | undefined): void
+}
+
+interface RunningTimer {
+  readonly name: TimerName
+  readonly timer: Timer
+}
+
 /** Keeps one machine running on a clock: the only place where a transaction has changing state and real timers. */
 export class Runner<S extends string, E extends string> {
   readonly #machine: Machine<S, E>
   readonly #schedule: TimerSchedule
   readonly #clock: Clock
-  readonly #perform: (action: OutwardAction) => void
-  readonly #changed: (previous: S | undefined, state: S) => void
-  readonly #timers = new Map<TimerName, Timer>()
+  readonly #host: RunnerHost
+  #timers: RunningTimer[] = []
   #state: MachineState<S> | undefined
 
-  constructor(
-    machine: Machine<S, E>,
-    schedule: TimerSchedule,
-    clock: Clock,
-    perform: (action: OutwardAction) => void,
-    changed: (previous: S | undefined, state: S) => void,
-  ) {
+  constructor(machine: Machine<S, E>, schedule: TimerSchedule, clock: Clock, host: RunnerHost) {
     this.#machine = machine
     this.#schedule = schedule
     this.#clock = clock
-    this.#perform = perform
-    this.#changed = changed
+    this.#host = host
   }
 
   get state(): S {
@@ -45,33 +48,37 @@ export class Runner<S extends string, E extends string> {
 
   /** Stops every timer; nothing happens any more. */
   stop(): void {
-    for (const timer of this.#timers.values()) timer.cancel()
-    this.#timers.clear()
-    this.#state = { name: 'terminated' as S, armed: new Map(), interval: 0 }
+    for (const { timer } of this.#timers) timer.cancel()
+    this.#timers = []
+    this.#state = stopped('terminated' as S)
   }
 
   #take({ state, actions }: Step<S>): void {
     const previous = this.#state?.name
     this.#state = state
-    if (previous !== state.name) this.#changed(previous, state.name)
+    if (previous !== state.name) this.#host.changed(previous)
     for (const action of actions) {
       if (action.do === 'arm') this.#arm(action.timer, action.atMs)
       else if (action.do === 'disarm') this.#disarm(action.timer)
-      else this.#perform(action)
+      else this.#host.perform(action)
     }
   }
 
   #arm(name: TimerName, atMs: number): void {
-    this.#timers.get(name)?.cancel()
+    this.#disarm(name)
     const timer = this.#clock.setTimer(atMs, () => {
-      this.#timers.delete(name)
+      this.#forget(name)
       this.dispatch(`timer ${name}` as E)
     })
-    this.#timers.set(name, timer)
+    this.#timers.push({ name, timer })
   }
 
   #disarm(name: TimerName): void {
-    this.#timers.get(name)?.cancel()
-    this.#timers.delete(name)
+    this.#forget(name)?.timer.cancel()
+  }
+
+  #forget(name: TimerName): RunningTimer | undefined {
+    const index = this.#timers.findIndex(running => running.name === name)
+    return index < 0 ? undefined : this.#timers.splice(index, 1)[0]
   }
 }

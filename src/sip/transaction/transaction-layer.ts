@@ -13,8 +13,9 @@ import { ClientTransaction } from './client-transaction.ts'
 import type { CancelOptions, ClientHost } from './client-transaction.ts'
 import { transactionChannel } from './diagnostics.ts'
 import { clientKey, matchesByTags, mergeKey, serverKey } from './matching.ts'
+import { ServerEntry } from './server-entry.ts'
+import type { ServerHost } from './server-entry.ts'
 import { ServerTransaction } from './server-transaction.ts'
-import type { ServerHost } from './server-transaction.ts'
 import { emptyStats } from './stats.ts'
 import type { TransactionStats } from './stats.ts'
 import { timerSchedule, timerValues } from './timers.ts'
@@ -69,9 +70,9 @@ export class TransactionLayer {
   readonly #limits: TransactionLimits
   readonly #stats: TransactionStats = emptyStats()
   readonly #clients = new Map<string, ClientTransaction>()
-  readonly #servers = new Map<string, ServerTransaction>()
+  readonly #servers = new Map<string, ServerEntry>()
   /** Requests without a To tag, to notice those that come twice by different ways. */
-  readonly #initial = new Map<string, ServerTransaction>()
+  readonly #initial = new Map<string, ServerEntry>()
   readonly #clientHost: ClientHost
   readonly #serverHost: ServerHost
   #closed = false
@@ -97,7 +98,7 @@ export class TransactionLayer {
       ...shared,
       startCancel: (cancel, branch, destination) => this.#start(cancel, branch, destination),
       changed: (transaction, previous) =>
-        this.#noteState('client', transaction, transaction.branch, previous),
+        this.#noteState('client', transaction.request, transaction.branch, previous, transaction.state),
       ended: transaction => this.#clients.delete(clientKey(transaction.branch, transaction.request.method)),
     }
     this.#serverHost = {
@@ -105,9 +106,11 @@ export class TransactionLayer {
       newTag: () => randomToken(random),
       deliver: transaction => this.#deliver(transaction),
       deliverAck: (ack, flow) => this.onAck?.(ack, flow),
-      changed: (transaction, previous) =>
-        this.#noteState('server', transaction, transaction.request.via.branch ?? '', previous),
-      ended: transaction => this.#serverEnded(transaction),
+      changed: ({ transaction, state }, previous) => {
+        const request = transaction?.request
+        this.#noteState('server', request, request?.via.branch ?? '', previous, state)
+      },
+      ended: entry => this.#serverEnded(entry),
     }
     transport.onRequest = (request, flow) => this.#receiveRequest(request, flow)
     transport.onResponse = (response, flow) => this.#receiveResponse(response, flow)
@@ -201,7 +204,7 @@ export class TransactionLayer {
     }
     const key = serverKey(request, request.method)
     const known = this.#servers.get(key)
-    if (known !== undefined && (!matchesByTags(request) || known.request.to.tag === request.to.tag)) {
+    if (known !== undefined && (!matchesByTags(request) || known.requestTag === request.to.tag)) {
       known.repeat()
       return
     }
@@ -212,17 +215,18 @@ export class TransactionLayer {
     }
     const mergeable =
       request.method !== 'CANCEL' && request.to.tag === undefined ? mergeKey(request) : undefined
-    const twin = mergeable === undefined ? undefined : this.#initial.get(mergeable)
-    const transaction = new ServerTransaction(request, flow, twin !== undefined, this.#serverHost)
-    if (mergeable !== undefined && twin === undefined) this.#initial.set(mergeable, transaction)
-    this.#servers.set(key, transaction)
+    const merged = mergeable !== undefined && this.#initial.has(mergeable)
+    const entry = new ServerEntry(request, flow, key, merged ? undefined : mergeable, this.#serverHost)
+    entry.transaction = new ServerTransaction(request, merged, entry, this.#serverHost.newTag)
+    if (entry.mergeKey !== undefined) this.#initial.set(entry.mergeKey, entry)
+    this.#servers.set(key, entry)
     this.#stats.serverStarted++
-    transaction.begin()
+    entry.begin()
   }
 
   #receiveAck(ack: SipRequest, flow: Flow): void {
     const invite = this.#servers.get(serverKey(ack, 'INVITE'))
-    const tagged = invite?.response?.to.tag
+    const tagged = invite?.responseTag
     if (invite !== undefined && (!matchesByTags(ack) || tagged === undefined || ack.to.tag === tagged)) {
       invite.acknowledge(ack, flow)
       return
@@ -246,13 +250,14 @@ export class TransactionLayer {
   #receiveCancel(cancel: ServerTransaction): void {
     const { request } = cancel
     const invite = this.#servers.get(serverKey(request, 'INVITE'))
-    if (invite === undefined || (matchesByTags(request) && invite.request.to.tag !== request.to.tag)) {
+    if (invite === undefined || (matchesByTags(request) && invite.requestTag !== request.to.tag)) {
       if (this.onUnmatchedCancel === undefined) cancel.reply(481)
       else this.onUnmatchedCancel(cancel)
       return
     }
-    cancel.reply(200, { toTag: invite.response?.to.tag ?? invite.toTag })
-    if (invite.state === 'proceeding') invite.onCancel?.(request)
+    const user = invite.transaction
+    cancel.reply(200, { toTag: invite.responseTag ?? user?.toTag })
+    if (invite.state === 'proceeding') user?.onCancel?.(request)
   }
 
   #refuse(request: SipRequest, flow: Flow): void {
@@ -269,22 +274,19 @@ export class TransactionLayer {
     }
   }
 
-  #serverEnded(transaction: ServerTransaction): void {
-    const { request } = transaction
-    this.#servers.delete(serverKey(request, request.method))
-    if (request.to.tag === undefined) {
-      const key = mergeKey(request)
-      if (this.#initial.get(key) === transaction) this.#initial.delete(key)
-    }
+  #serverEnded({ key, mergeKey }: ServerEntry): void {
+    this.#servers.delete(key)
+    if (mergeKey !== undefined) this.#initial.delete(mergeKey)
   }
 
   #noteState(
     side: 'client' | 'server',
-    { request, state }: ClientTransaction | ServerTransaction,
+    request: SipRequest | undefined,
     branch: string,
     previous: string | undefined,
+    state: string,
   ): void {
-    if (!transactionChannel.hasSubscribers) return
+    if (!transactionChannel.hasSubscribers || request === undefined) return
     const { method, callId } = request
     const { endpoint } = this.#transport
     transactionChannel.publish({

@@ -1,5 +1,7 @@
 import type { Clock } from '../../runtime/runtime.ts'
+import { SipParseError } from '../message/errors.ts'
 import type { SipRequest, SipResponse } from '../message/message.ts'
+import { parseMessage } from '../message/parser.ts'
 import { messageChannel } from './diagnostics.ts'
 import type { Flow } from './flow.ts'
 import type { TransportStats } from './stats.ts'
@@ -38,5 +40,25 @@ function note(
   bytes: Uint8Array,
   message: SipRequest | SipResponse | undefined,
 ): void {
-  messageChannel.publish({ endpoint, direction, at: clock.now(), transport, local, remote, bytes, message })
+  const shown = message ?? (direction === 'out' ? parsed(bytes) : undefined)
+  messageChannel.publish({
+    endpoint,
+    direction,
+    at: clock.now(),
+    transport,
+    local,
+    remote,
+    bytes,
+    message: shown,
+  })
+}
+
+/** A repeated message whose object has been let go: only its octets were kept. */
+function parsed(bytes: Uint8Array): SipRequest | SipResponse | undefined {
+  try {
+    return parseMessage(bytes)
+  } catch (error) {
+    if (error instanceof SipParseError) return undefined
+    throw error
+  }
 }

@@ -1,0 +1,241 @@
+import type { Clock } from '../../runtime/runtime.ts'
+import { createResponse } from '../message/build.ts'
+import type { SipRequest, SipResponse } from '../message/message.ts'
+import { serialise } from '../message/serialiser.ts'
+import { SipTransportError } from '../transport/errors.ts'
+import type { Flow } from '../transport/flow.ts'
+import type { TransportLayer } from '../transport/transport-layer.ts'
+import { SipTimeoutError } from './errors.ts'
+import { inviteServer } from './invite-server.ts'
+import type { InviteServerEvent, InviteServerState } from './invite-server.ts'
+import type { Machine } from './machine.ts'
+import { matchesByTags } from './matching.ts'
+import { nonInviteServer } from './non-invite-server.ts'
+import type { NonInviteServerEvent, NonInviteServerState } from './non-invite-server.ts'
+import { Runner } from './runner.ts'
+import type { OutwardAction, RunnerHost } from './runner.ts'
+import type { ServerTransaction } from './server-transaction.ts'
+import type { TransactionStats } from './stats.ts'
+import type { TimerSchedule } from './timers.ts'
+
+export type ServerState = InviteServerState | NonInviteServerState
+
+type ServerEvent = InviteServerEvent | NonInviteServerEvent
+
+/** What the server side needs from the layer. */
+export interface ServerHost {
+  readonly clock: Clock
+  readonly transport: TransportLayer
+  readonly unreliable: TimerSchedule
+  readonly reliable: TimerSchedule
+  readonly stats: TransactionStats
+  newTag(): string
+  deliver(transaction: ServerTransaction): void
+  deliverAck(ack: SipRequest, flow: Flow): void
+  changed(entry: ServerEntry, previous: string | undefined): void
+  ended(entry: ServerEntry): void
+}
+
+/**
+ * What the layer keeps of one server transaction. An answered one lives on for half a minute on UDP, only to repeat
+ * its answer: by then this is all that is left of it, while request, response and user can be forgotten.
+ */
+export class ServerEntry implements RunnerHost {
+  readonly key: string
+  /** `undefined` for requests with a To tag, and for those that are themselves a second copy. */
+  readonly mergeKey: string | undefined
+  readonly method: string
+  readonly isInvite: boolean
+  readonly flow: Flow
+  /** To tag of the request, where matching needs it (RFC 2543). */
+  readonly requestTag: string | undefined
+  /** To tag of the last response. */
+  responseTag: string | undefined
+  /** Status of the last response; 0 before the first. */
+  statusCode = 0
+  provisionals = 0
+  ended = false
+  /** The user's side. Let go once it has no use for callbacks any more. */
+  transaction: ServerTransaction | undefined
+  readonly #host: ServerHost
+  readonly #runner: Runner<string, ServerEvent>
+  #bytes: Uint8Array | undefined
+  #response: SipResponse | undefined
+  /** Where the last response went: a repetition goes there again. */
+  #sentOver: Flow | undefined
+  #failure: SipTransportError | undefined
+  #ack: { readonly request: SipRequest; readonly flow: Flow } | undefined
+  readonly #release: (() => void) | undefined
+
+  constructor(request: SipRequest, flow: Flow, key: string, mergeKey: string | undefined, host: ServerHost) {
+    this.key = key
+    this.mergeKey = mergeKey
+    this.method = request.method
+    this.isInvite = request.method === 'INVITE'
+    this.flow = flow
+    this.requestTag = matchesByTags(request) ? request.to.tag : undefined
+    this.#host = host
+    const machine = this.isInvite ? inviteServer : nonInviteServer
+    const schedule = flow.reliable ? host.reliable : host.unreliable
+    this.#runner = new Runner(machine as unknown as Machine<string, ServerEvent>, schedule, host.clock, this)
+    if (flow.reliable) this.#release = flow.hold()
+  }
+
+  get state(): ServerState {
+    return this.ended ? 'terminated' : (this.#runner.state as ServerState)
+  }
+
+  begin(): void {
+    this.#runner.start()
+  }
+
+  /** A response of the user; the transaction has checked that it may be sent. */
+  respond(response: SipResponse): void {
+    const { statusCode } = response
+    if (response === this.#response && this.#bytes !== undefined) {
+      this.#host.stats.retransmitted++
+    } else {
+      this.#take(response)
+    }
+    if (statusCode < 200) {
+      this.provisionals++
+      this.#runner.dispatch('send 1xx')
+    } else if (!this.isInvite) {
+      this.#runner.dispatch('send 200-699')
+    } else {
+      this.#runner.dispatch(statusCode < 300 ? 'send 2xx' : 'send 300-699')
+    }
+    if (statusCode >= 200) this.letGo()
+  }
+
+  /** Forgets the user's side if a final response is out and nobody waits for a callback. */
+  letGo(): void {
+    if (this.statusCode < 200 || this.transaction?.isAttached === true) return
+    this.transaction = undefined
+    this.#response = undefined
+  }
+
+  /** The request once more. */
+  repeat(): void {
+    this.#host.stats.absorbed++
+    this.#runner.dispatch('request')
+  }
+
+  /** An ACK that matches this INVITE. */
+  acknowledge(request: SipRequest, flow: Flow): void {
+    this.#ack = { request, flow }
+    this.#runner.dispatch('ack')
+    this.#ack = undefined
+  }
+
+  /** The layer closes. */
+  stop(error: SipTransportError): void {
+    if (this.ended) return
+    this.transaction?.onTransportError?.(error)
+    this.#end()
+  }
+
+  changed(previous: string | undefined): void {
+    this.#host.changed(this, previous)
+  }
+
+  perform(action: OutwardAction): void {
+    switch (action.do) {
+      case 'deliver':
+        if (this.#ack !== undefined) this.#host.deliverAck(this.#ack.request, this.#ack.flow)
+        else if (this.transaction !== undefined) this.#host.deliver(this.transaction)
+        break
+      case 'send':
+        this.#transmit()
+        break
+      case 'resend':
+        if (this.#bytes === undefined) break
+        this.#host.stats.retransmitted++
+        this.#transmit()
+        break
+      case 'send-100':
+        if (this.transaction === undefined) break
+        this.#take(createResponse(this.transaction.request, 100))
+        this.#transmit()
+        break
+      case 'timeout':
+        this.#host.stats.timeouts++
+        this.transaction?.onTimeout?.(
+          new SipTimeoutError(
+            action.timer,
+            this.provisionals,
+            action.timer === 'H'
+              ? `no ACK for ${this.statusCode}: the caller may be gone`
+              : `${this.method} was not answered in time: respond within 32 seconds`,
+          ),
+        )
+        break
+      case 'failure':
+        this.#host.stats.transportErrors++
+        this.transaction?.onTransportError?.(
+          this.#failure ?? new SipTransportError('closed', 'the connection was lost'),
+        )
+        break
+      case 'end':
+        this.#end()
+        break
+      case 'ack':
+      case 'send-cancel':
+        break
+    }
+  }
+
+  #take(response: SipResponse): void {
+    this.#bytes = serialise(response)
+    this.#response = response
+    this.#sentOver = undefined
+    this.statusCode = response.statusCode
+    this.responseTag = response.to.tag
+    if (this.transaction !== undefined) this.transaction.response = response
+  }
+
+  #transmit(): void {
+    const bytes = this.#bytes
+    if (bytes === undefined) return
+    try {
+      const sentOver = this.#sentOver
+      if (sentOver !== undefined && !sentOver.closed) {
+        sentOver.send(bytes, this.#response)
+        return
+      }
+      if (this.#response === undefined) return
+      const sent = this.#host.transport.resendResponse(this.#response, bytes, this.flow)
+      if ('then' in sent) this.#sendingLater(sent)
+      else this.#sentOver = sent.flow
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #sendingLater(sending: Promise<{ readonly flow: Flow }>): void {
+    sending
+      .then(sent => {
+        this.#sentOver = sent.flow
+      })
+      .catch((error: unknown) => this.#fail(error))
+  }
+
+  #fail(error: unknown): void {
+    this.#failure =
+      error instanceof SipTransportError
+        ? error
+        : new SipTransportError('closed', 'the response could not be sent: see cause', { cause: error })
+    this.#runner.dispatch('transport error')
+  }
+
+  #end(): void {
+    if (this.ended) return
+    this.ended = true
+    this.#runner.stop()
+    this.#release?.()
+    this.#host.ended(this)
+    const { transaction } = this
+    this.transaction = undefined
+    transaction?.onTerminated?.()
+  }
+}
