@@ -8,9 +8,7 @@ import type { SipRequest, SipResponse } from '../message/message.ts'
 import type { ServerTransaction } from '../transaction/server-transaction.ts'
 import { timerValues } from '../transaction/timers.ts'
 import type { TransactionLayer } from '../transaction/transaction-layer.ts'
-import type { Destination } from '../transport/destination.ts'
 import type { Flow } from '../transport/flow.ts'
-import { destinationOf } from '../transport/locate.ts'
 import type { TransportLayer } from '../transport/transport-layer.ts'
 import type {
   CoreLimits,
@@ -23,6 +21,7 @@ import type {
 import { answerOutside, checkRequest, defaultAccept, defaultAllow } from './defaults.ts'
 import { idOfResponse, localKey } from './dialog-id.ts'
 import { Dialog } from './dialog.ts'
+import type { DialogRequest } from './dialog.ts'
 import { SipDialogStateError } from './errors.ts'
 import { ExpiringMap } from './expiring-map.ts'
 import { buildInitialRequest } from './initial-request.ts'
@@ -58,8 +57,8 @@ interface LateInvite {
 }
 
 interface KeptAck {
-  readonly ack: SipRequest
-  readonly destination: Destination
+  readonly ack: DialogRequest
+  readonly flow: Flow | undefined
 }
 
 type AnySession = ClientSession | ServerSession
@@ -315,7 +314,7 @@ export class UserAgentCore {
       newCallId: () => randomTag(random, 16),
       digest: credentials => this.#digest(credentials ?? options.credentials),
       contact: (where, user) => `<${this.#transport.contactFor(where, user).toString()}>`,
-      acknowledge: (response, ack, destination) => this.#acknowledge(response, ack, destination),
+      acknowledge: (response, ack, flow) => this.#acknowledge(response, ack, flow),
       repeatAck: response => this.#repeatAck(response),
       dropFork: (invite, response, digest, flow) => this.#dropFork(invite, response, digest, flow),
       bye: (dialog, headers, digest, flow) => this.#bye(dialog, headers, digest, flow),
@@ -330,23 +329,25 @@ export class UserAgentCore {
     return credentials === undefined ? undefined : new DigestClient({ credentials, random: this.#random })
   }
 
-  #acknowledge(response: SipResponse, ack: SipRequest, destination: Destination): void {
-    this.#acks.set(ackKey(response), { ack, destination })
-    this.#sendAck(ack, destination)
+  #acknowledge(response: SipResponse, ack: DialogRequest, flow: Flow | undefined): void {
+    this.#acks.set(ackKey(response), { ack, flow })
+    this.#sendAck(ack, flow)
   }
 
   #repeatAck(response: SipResponse): boolean {
     const kept = this.#acks.get(ackKey(response))
     if (kept === undefined) return false
-    this.#sendAck(kept.ack, kept.destination)
+    this.#sendAck(kept.ack, kept.flow)
     return true
   }
 
   /** An ACK that cannot be sent is not the end: the 2xx comes again, and with it the next attempt. */
-  #sendAck(ack: SipRequest, destination: Destination): void {
-    const lost = (error: unknown): void => this.#host.publish({ kind: 'dropped', callId: ack.callId, error })
+  #sendAck({ request, nextHop }: DialogRequest, flow: Flow | undefined): void {
+    const lost = (error: unknown): void => {
+      if (this.#host.hasSubscribers) this.#host.publish({ kind: 'dropped', callId: request.callId, error })
+    }
     try {
-      const sent = this.#transactions.sendAck(ack, destination)
+      const sent = this.#transactions.sendAck(request, routeOver(nextHop, flow))
       if ('then' in sent) sent.catch(lost)
     } catch (error) {
       lost(error)
@@ -361,8 +362,8 @@ export class UserAgentCore {
   ): void {
     this.#forksEnded++
     const dialog = Dialog.fromResponse(invite, response)
-    const { request, nextHop } = dialog.createAck(invite, { headers: this.#host.identity('request') })
-    this.#acknowledge(response, request, routeOver(destinationOf(nextHop), flow))
+    const ack = dialog.createAck(invite, { headers: this.#host.identity('request') })
+    this.#acknowledge(response, ack, flow)
     void this.#bye(dialog, this.#host.identity('request'), digest, flow)
   }
 
@@ -376,7 +377,7 @@ export class UserAgentCore {
     try {
       await sendAuthenticated(this.#transactions, digest, () => {
         const { request, nextHop } = dialog.createRequest('BYE', { headers })
-        return { request, destination: routeOver(destinationOf(nextHop), flow) }
+        return { request, destination: routeOver(nextHop, flow) }
       })
     } catch (error) {
       // The session is over whatever became of the BYE (RFC 3261 §15.1.1).

@@ -4,7 +4,6 @@ import type { SipRequest, SipResponse } from '../message/message.ts'
 import type { ClientTransaction } from '../transaction/client-transaction.ts'
 import type { Destination } from '../transport/destination.ts'
 import type { Flow } from '../transport/flow.ts'
-import { destinationOf } from '../transport/locate.ts'
 import { sessionBodyOf } from './bodies.ts'
 import { Dialog } from './dialog.ts'
 import { SipDialogStateError, SipResponseError } from './errors.ts'
@@ -14,7 +13,6 @@ import { asSipError, InviteSessionBase } from './invite-session.ts'
 import { addCredentials, isChallenge } from './outgoing.ts'
 import { consult } from './owner.ts'
 import { reasonsOf } from './reason.ts'
-import { routeOver } from './session-host.ts'
 import type { SessionHost } from './session-host.ts'
 import { clientTable } from './session-table.ts'
 import type { ClientAction, ClientEvent, ClientState } from './session-table.ts'
@@ -304,11 +302,11 @@ export class ClientSession
   #sendAck(): void {
     const { dialog } = this
     if (dialog === undefined || this.#success === undefined) return
-    const { request, nextHop } = dialog.createAck(this.invite, {
+    const ack = dialog.createAck(this.invite, {
       headers: this.host.identity('request'),
       ...(this.#ackBody === undefined ? {} : { body: this.#ackBody }),
     })
-    this.host.acknowledge(this.#success, request, routeOver(destinationOf(nextHop), this.flow))
+    this.host.acknowledge(this.#success, ack, this.flow)
   }
 
   protected onTerminated(): void {

@@ -1,6 +1,8 @@
 import { OptionError } from '../../runtime/errors.ts'
 import type { SipError } from '../../runtime/errors.ts'
+import type { Timer } from '../../runtime/runtime.ts'
 import { createResponse } from '../message/build.ts'
+import { Expires } from '../message/headers/session.ts'
 import type { SipRequest, SipResponse } from '../message/message.ts'
 import { NameAddr } from '../message/name-addr.ts'
 import type { ServerTransaction } from '../transaction/server-transaction.ts'
@@ -24,6 +26,12 @@ import type {
 } from './session-types.ts'
 import { SuccessRepeater } from './success-repeater.ts'
 
+/** Longest Expires kept, seconds: no call rings for a day. */
+const MAX_EXPIRES = 86_400
+
+/** A provisional response is repeated so often while nothing else is sent (RFC 3261 §13.3.1.1). */
+const REFRESH_MS = 60_000
+
 /** An INVITE received outside any dialog, and the session it may become (RFC 3261 §13.3). */
 export class ServerSession
   extends InviteSessionBase<ServerState, ServerEvent, ServerAction>
@@ -44,6 +52,8 @@ export class ServerSession
   #broken: SipError | undefined
   #ack: SipRequest | undefined
   #repeater: SuccessRepeater | undefined
+  #refresh: Timer | undefined
+  readonly #expiry: Timer | undefined
 
   constructor(host: SessionHost, transaction: ServerTransaction, onGone: () => void) {
     const { request, flow } = transaction
@@ -65,6 +75,7 @@ export class ServerSession
     if (this.offer !== undefined) this.negotiation.offer = 'remote-offer'
     this.setDialog(Dialog.fromRequest(request, this.localTag))
     this.useFlow(flow)
+    this.#expiry = this.#armExpiry()
     transaction.onCancel = cancel => {
       this.#cancel = cancel
       this.feed('cancel')
@@ -157,6 +168,14 @@ export class ServerSession
       case 'send-provisional':
         if (this.#provisional !== undefined) this.#transaction.respond(this.#provisional)
         break
+      case 'arm-refresh':
+        this.#refresh?.cancel()
+        this.#refresh = this.#after(REFRESH_MS, 'refresh')
+        break
+      case 'disarm-waiting':
+        this.#refresh?.cancel()
+        this.#expiry?.cancel()
+        break
       case 'send-success':
         this.#sendSuccess()
         break
@@ -187,6 +206,9 @@ export class ServerSession
           reasons: this.#cancel === undefined ? [] : reasonsOf(this.#cancel),
         })
         break
+      case 'end-expired':
+        this.finishWith({ by: 'timeout', cause: 'cancelled', statusCode: 487 })
+        break
       case 'end-refused':
         this.finishWith({
           by: 'local',
@@ -198,6 +220,21 @@ export class ServerSession
       case 'end-transport':
         this.finishWith({ by: 'transport', cause: 'no-response', error: this.#broken })
         break
+    }
+  }
+
+  #after(ms: number, event: ServerEvent): Timer {
+    const { clock } = this.host
+    return clock.setTimer(clock.now() + ms, () => this.feed(event))
+  }
+
+  /** How long the caller wants to wait (§13.3.1); a value that cannot be read is passed over. */
+  #armExpiry(): Timer | undefined {
+    try {
+      const seconds = this.invite.get(Expires)
+      return seconds === undefined ? undefined : this.#after(Math.min(seconds, MAX_EXPIRES) * 1000, 'expire')
+    } catch {
+      return undefined
     }
   }
 

@@ -1,10 +1,9 @@
-import { SipError } from '../../runtime/errors.ts'
+import { OptionError, SipError } from '../../runtime/errors.ts'
 import { createResponse } from '../message/build.ts'
 import { SipResponse } from '../message/message.ts'
 import type { SipRequest } from '../message/message.ts'
 import type { ServerTransaction } from '../transaction/server-transaction.ts'
 import type { DigestClient } from '../auth/client.ts'
-import { destinationOf } from '../transport/locate.ts'
 import type { Flow } from '../transport/flow.ts'
 import { Negotiation } from './changes.ts'
 import type { ChangingSession } from './changes.ts'
@@ -44,6 +43,9 @@ interface Wish {
   readonly headers: HeaderList
   readonly reasons: readonly SessionReason[]
 }
+
+/** Methods the machine sends when it is their time. */
+const ownMethods: ReadonlySet<string> = new Set(['INVITE', 'ACK', 'CANCEL', 'BYE', 'PRACK'])
 
 const noWish: Wish = { headers: [], reasons: [] }
 
@@ -153,6 +155,9 @@ export abstract class InviteSessionBase<
 
   async request(method: string, options: RequestInDialogOptions = {}): Promise<SipResponse> {
     const dialog = this.#dialog
+    if (ownMethods.has(method)) {
+      throw new OptionError('method', `${method} is the session's own: use hangup() or reinvite()`)
+    }
     if (dialog === undefined || this.#end !== undefined) {
       throw new SipDialogStateError(`the session is ${this.#public}: there is no dialog to send ${method} in`)
     }
@@ -162,7 +167,7 @@ export abstract class InviteSessionBase<
           headers: [...this.host.identity('request'), ...(options.headers ?? [])],
           ...(options.body === undefined ? {} : { body: options.body }),
         })
-        return { request, destination: routeOver(destinationOf(nextHop), this.#flow) }
+        return { request, destination: routeOver(nextHop, this.#flow) }
       })
       this.useFlow(flow)
       if (endsDialog(method, response.statusCode)) this.lost(response)
@@ -324,12 +329,10 @@ export abstract class InviteSessionBase<
 
   #receiveOther(transaction: ServerTransaction, dialog: Dialog): void {
     const { request } = transaction
-    if (dialog === this.#dialog && request.method === 'INVITE') {
-      this.#incoming?.invite(transaction)
-      return
-    }
-    if (dialog === this.#dialog && request.method === 'UPDATE') {
-      this.#incoming?.update(transaction)
+    if (request.method === 'INVITE' || request.method === 'UPDATE') {
+      const changes = dialog === this.#dialog ? this.#incoming : new IncomingChanges(this, dialog)
+      if (request.method === 'INVITE') changes?.invite(transaction)
+      else changes?.update(transaction)
       return
     }
     const incoming = new ServerRequest(this.host, transaction)

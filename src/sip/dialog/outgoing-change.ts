@@ -1,5 +1,6 @@
 import type { SipRequest, SipResponse } from '../message/message.ts'
-import { destinationOf } from '../transport/locate.ts'
+import type { Uri } from '../message/uri.ts'
+import type { ClientTransaction } from '../transaction/client-transaction.ts'
 import { sessionBodyOf } from './bodies.ts'
 import type { ChangingSession } from './changes.ts'
 import type { Dialog } from './dialog.ts'
@@ -52,7 +53,7 @@ export class OutgoingChange {
         ...(options.offer === undefined ? {} : { body: options.offer }),
       })
       addCredentials(request, exchange)
-      const response = await this.#send(request, destinationOf(nextHop), options)
+      const response = await this.#send(request, nextHop, options)
       const { statusCode } = response
       if (statusCode < 300) return response
       if (isChallenge(response) && exchange !== undefined) {
@@ -70,11 +71,7 @@ export class OutgoingChange {
   }
 
   /** The final response; when it is a 2xx, after offer and answer are complete and the ACK is sent. */
-  #send(
-    request: SipRequest,
-    hop: ReturnType<typeof destinationOf>,
-    options: ReinviteOptions,
-  ): Promise<SipResponse> {
+  #send(request: SipRequest, nextHop: Uri, options: ReinviteOptions): Promise<SipResponse> {
     const session = this.#session
     const { negotiation, host } = session
     negotiation.invite = 'client'
@@ -84,16 +81,27 @@ export class OutgoingChange {
       negotiation.offer = 'stable'
     }
     return new Promise((resolve, reject) => {
-      const transaction = host.transactions.request(request, { destination: routeOver(hop, session.flow) })
+      const failed = (error: unknown): void => {
+        free()
+        session.lost(error)
+        reject(error)
+      }
+      let transaction: ClientTransaction
+      try {
+        transaction = host.transactions.request(request, { destination: routeOver(nextHop, session.flow) })
+      } catch (error) {
+        failed(error)
+        return
+      }
       let answered = false
-      transaction.onResponse = response => {
+      transaction.onResponse = (response, flow) => {
         if (response.statusCode < 200) return
         if (answered) {
           host.repeatAck(response)
           return
         }
         answered = true
-        session.useFlow(transaction.flow)
+        session.useFlow(flow)
         if (response.statusCode < 300) {
           this.#complete(request, response, options.offer === undefined, free).then(
             () => resolve(response),
@@ -103,11 +111,6 @@ export class OutgoingChange {
         }
         free()
         resolve(response)
-      }
-      const failed = (error: unknown): void => {
-        free()
-        session.lost(error)
-        reject(error)
       }
       transaction.onTimeout = failed
       transaction.onTransportError = failed
@@ -145,7 +148,7 @@ export class OutgoingChange {
     free()
     // The ACK is owed whatever became of the body (RFC 3261 §13.2.2.4).
     const ack = this.#dialog.createAck(request, answer === undefined ? {} : { body: answer })
-    session.host.acknowledge(response, ack.request, routeOver(destinationOf(ack.nextHop), session.flow))
+    session.host.acknowledge(response, ack, session.flow)
     if (failure !== undefined) throw failure
   }
 

@@ -6,10 +6,21 @@ import type { SipUri, Uri } from '../message/uri.ts'
 /** The proxies a request passes, nearest first. */
 export type RouteSet = readonly NameAddr[]
 
-/** §12.1.1: the callee keeps the order of Record-Route; §12.1.2: the caller turns it round. */
+/**
+ * RFC 3261 §12.1.1: the callee keeps the order of Record-Route; §12.1.2: the caller turns it round.
+ * @throws SipParseError for the callee, whose request is then answered 400. A response with a Record-Route that cannot be read has nobody to be
+ * told, and is taken as one without: the Contact may still be reached.
+ */
 export function recordedRouteSet(message: SipMessage, role: 'client' | 'server'): RouteSet {
-  const recorded = message.get(RecordRoute) ?? []
-  return role === 'client' ? recorded.toReversed() : recorded
+  try {
+    const recorded = message.get(RecordRoute) ?? []
+    // Read here, so that no URI can fail later.
+    for (const address of recorded) void address.uri
+    return role === 'client' ? recorded.toReversed() : recorded
+  } catch (error) {
+    if (role === 'server') throw error
+    return []
+  }
 }
 
 /** What a route set makes of a request (RFC 3261 §12.2.1.1). */

@@ -1,11 +1,13 @@
 import type { Clock, Random } from '../../runtime/runtime.ts'
 import type { Credentials, DigestClient } from '../auth/client.ts'
 import type { SipRequest, SipResponse } from '../message/message.ts'
+import type { Uri } from '../message/uri.ts'
 import type { TransactionLayer } from '../transaction/transaction-layer.ts'
 import type { Destination } from '../transport/destination.ts'
 import type { Flow } from '../transport/flow.ts'
+import { destinationOf } from '../transport/locate.ts'
 import type { DialogEvent } from './core-types.ts'
-import type { Dialog } from './dialog.ts'
+import type { Dialog, DialogRequest } from './dialog.ts'
 import type { HeaderList } from './session-types.ts'
 
 /** What sessions need of the core that owns them. */
@@ -29,8 +31,8 @@ export interface SessionHost {
   digest(credentials: Credentials | undefined): DigestClient | undefined
   /** Contact for messages to that destination or over that flow; `user` is its user part. */
   contact(where: Flow | Destination, user: string | undefined): string
-  /** Sends the ACK and keeps it for repeated 2xx. */
-  acknowledge(response: SipResponse, ack: SipRequest, destination: Destination): void
+  /** Sends the ACK and keeps it for repeated 2xx. One that cannot be sent is published, never thrown. */
+  acknowledge(response: SipResponse, ack: DialogRequest, flow: Flow | undefined): void
   /** Sends the ACK of that 2xx again; false when none is kept. */
   repeatAck(response: SipResponse): boolean
   /** A 2xx of a dialog nobody wants: ACK, then BYE (RFC 3261 §13.2.2.4). */
@@ -51,7 +53,13 @@ export interface SessionHost {
   readonly hasSubscribers: boolean
 }
 
-/** Where a request goes: over the dialog's connection while that is open, whatever the Contact says of transports, and else to the next hop. */
-export function routeOver(destination: Destination, flow: Flow | undefined): Destination {
-  return flow !== undefined && flow.reliable && !flow.closed ? { ...destination, flow } : destination
+/**
+ * Where a request in a dialog goes: over the dialog's connection while that is open, whatever the Contact says of transports (many say nothing),
+ * and else to the next hop.
+ * @throws SipTransportError a next hop we cannot send to
+ */
+export function routeOver(nextHop: Uri, flow: Flow | undefined): Destination {
+  if (flow === undefined || !flow.reliable || flow.closed) return destinationOf(nextHop)
+  const { transport, remote } = flow
+  return { transport, host: remote.address, port: remote.port, flow }
 }

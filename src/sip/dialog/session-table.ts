@@ -125,10 +125,18 @@ export type ServerEvent =
   | 'ack'
   /** The response could not be sent before a 2xx was. */
   | 'broken'
+  /** A minute has passed since the last provisional response. */
+  | 'refresh'
+  /** The INVITE's Expires has run out (RFC 3261 §13.3.1). */
+  | 'expire'
 
 export type ServerAction =
   | CommonAction
   | 'send-provisional'
+  /** Starts the minute again. */
+  | 'arm-refresh'
+  /** Stops the minute and the Expires of the INVITE. */
+  | 'disarm-waiting'
   | 'send-success'
   | 'start-repeat'
   | 'stop-repeat'
@@ -139,6 +147,7 @@ export type ServerAction =
   | 'send-terminated'
   | 'take-ack'
   | 'end-cancelled'
+  | 'end-expired'
   | 'end-refused'
   | 'end-transport'
 
@@ -189,6 +198,8 @@ function serverRest(state: ServerState): Rest<ServerState, ServerEvent, ServerAc
     cancel: stay,
     ack: stay,
     broken: stay,
+    refresh: stay,
+    expire: stay,
     hangup: stay,
     bye: { to: state, actions: refuseBye },
     'bye-done': stay,
@@ -280,18 +291,24 @@ export const clientTable: Table<ClientState, ClientEvent, ClientAction> = {
 
 /** Before the final response: the same in `trying` and `early`. */
 const pending = {
-  ring: go('early', 'send-provisional'), // §13.3.1.1
-  answer: go('accepted', 'send-success', 'start-repeat'), // §13.3.1.4
-  reject: go('terminated', 'send-refusal', 'end-refused'), // §13.3.1.3
-  hangup: go('terminated', 'send-unavailable', 'end-refused'),
-  cancel: go('terminated', 'send-terminated', 'end-cancelled'), // §9.2
-  bye: go('terminated', 'answer-bye', 'send-terminated', 'end-bye'), // §15.1.2
-  broken: go('terminated', 'end-transport'), // §17.2.4
+  ring: go('early', 'send-provisional', 'arm-refresh'), // §13.3.1.1
+  answer: go('accepted', 'disarm-waiting', 'send-success', 'start-repeat'), // §13.3.1.4
+  reject: go('terminated', 'disarm-waiting', 'send-refusal', 'end-refused'), // §13.3.1.3
+  hangup: go('terminated', 'disarm-waiting', 'send-unavailable', 'end-refused'),
+  cancel: go('terminated', 'disarm-waiting', 'send-terminated', 'end-cancelled'), // §9.2
+  bye: go('terminated', 'disarm-waiting', 'answer-bye', 'send-terminated', 'end-bye'), // §15.1.2
+  broken: go('terminated', 'disarm-waiting', 'end-transport'), // §17.2.4
+  expire: go('terminated', 'disarm-waiting', 'send-terminated', 'end-expired'), // §13.3.1
 } satisfies Partial<Record<ServerEvent, Row<ServerState, ServerAction>>>
 
 export const serverTable: Table<ServerState, ServerEvent, ServerAction> = {
   trying: { ...serverRest('trying'), ...pending },
-  early: { ...serverRest('early'), ...pending },
+  early: {
+    ...serverRest('early'),
+    ...pending,
+    // §13.3.1.1: every minute, or proxies on the way give the call up.
+    refresh: go('early', 'send-provisional', 'arm-refresh'),
+  },
   accepted: {
     ...serverRest('accepted'),
     ack: go('acked', 'stop-repeat', 'take-ack'), // §13.3.1.4

@@ -327,3 +327,33 @@ t.test('an owner that throws on the INVITE: 500', async t => {
   await world.run()
   t.same(world.peer.statuses('INVITE'), [500])
 })
+
+t.test('a call that rings for long repeats its 18x every minute (§13.3.1.1)', async t => {
+  const world = await World.create()
+  world.peer.send(world.peer.request('INVITE', { body: sdp('offer') }))
+  await world.run()
+  world.session.ring()
+  await world.run(150_000)
+  t.equal(world.peer.responses('INVITE', 180).length, 3)
+  world.session.answer({ body: sdp('answer') })
+  await world.run()
+  world.peer.send(world.peer.inDialog('ACK', world.peer.lastResponse('INVITE', 200)))
+  await world.run(120_000)
+  t.equal(world.peer.responses('INVITE', 180).length, 3)
+})
+
+t.test('an INVITE whose Expires runs out gets 487 (§13.3.1)', async t => {
+  const world = await World.create()
+  const { peer } = world
+  peer.send(peer.request('INVITE', { body: sdp('offer'), headers: [['Expires', '20']] }))
+  await world.run()
+  const handlers = recorder()
+  world.session.handlers = handlers
+  world.session.ring()
+  await world.run(19_900)
+  t.same(handlers.log, [])
+  await world.run(200)
+  t.equal(peer.lastResponse('INVITE').statusCode, 487)
+  t.same(handlers.log, ['end timeout cancelled'])
+  t.same(await world.leftovers(), { core: 0, transactions: 0 })
+})

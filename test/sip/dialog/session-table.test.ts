@@ -17,6 +17,8 @@ interface Trace<State> {
   readonly counts: Map<string, number>
   /** The 2xx is being repeated. */
   readonly repeating: boolean
+  /** A provisional response is due every minute. */
+  readonly refreshing: boolean
 }
 
 function run<State extends string, Event extends string>(
@@ -26,19 +28,23 @@ function run<State extends string, Event extends string>(
 ): Trace<State> {
   let state = start
   let repeating = false
+  let refreshing = false
   const counts = new Map<string, number>()
   for (const event of events) {
     // The repeater's own time-out ends it; it cannot come when nothing is repeated.
     if (event === 'no-ack') repeating = false
+    if (event === 'refresh') refreshing = false
     const { to, actions } = step(table, state, event)
     for (const action of actions) {
       counts.set(action, (counts.get(action) ?? 0) + 1)
       if (action === 'start-repeat') repeating = true
       if (action === 'stop-repeat') repeating = false
+      if (action === 'arm-refresh') refreshing = true
+      if (action === 'disarm-waiting') refreshing = false
     }
     state = to
   }
-  return { state, counts, repeating }
+  return { state, counts, repeating, refreshing }
 }
 
 function total(counts: Map<string, number>, prefix: string): number {
@@ -57,12 +63,13 @@ function check({ state, counts }: Trace<ClientState | ServerState>): void {
   if (ends(counts) !== (over ? 1 : 0)) throw new Error(`${ends(counts)} ends in ${state}`)
 }
 
-t.test('no sequence of events leaves a 2xx repeated in a session that is over', async () => {
+t.test('no sequence of events leaves a timer armed in a state that has no use for it', async () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom(...serverEvents), { maxLength: 30 }), events => {
-      const { state, repeating } = run(serverTable, 'trying', events)
+      const { state, repeating, refreshing } = run(serverTable, 'trying', events)
       if (repeating && state !== 'accepted' && state !== 'accepted-unwanted')
-        throw new Error(`repeated in ${state}`)
+        throw new Error(`2xx repeated in ${state}`)
+      if (refreshing && state !== 'early') throw new Error(`1xx repeated in ${state}`)
     }),
     { numRuns: 3000 },
   )
@@ -185,14 +192,20 @@ const serverRows: readonly [
   to: ServerState,
   actions: readonly string[],
 ][] = [
-  ['§13.3.1.4: 2xx', 'trying', 'answer', 'accepted', ['send-success', 'start-repeat']],
+  ['§13.3.1.4: 2xx', 'trying', 'answer', 'accepted', ['disarm-waiting', 'send-success', 'start-repeat']],
   ['§13.3.1.4: ACK', 'accepted', 'ack', 'acked', ['stop-repeat', 'take-ack']],
   ['§13.3.1.4: no ACK', 'accepted', 'no-ack', 'terminating', ['send-bye-no-ack']],
   ['§15: hang-up before ACK waits', 'accepted', 'hangup', 'accepted-unwanted', []],
   ['§15: and goes when it comes', 'accepted-unwanted', 'ack', 'terminating', ['stop-repeat', 'send-bye']],
-  ['§9.2: CANCEL', 'early', 'cancel', 'terminated', ['send-terminated', 'end-cancelled']],
+  ['§9.2: CANCEL', 'early', 'cancel', 'terminated', ['disarm-waiting', 'send-terminated', 'end-cancelled']],
   ['§9.2: CANCEL after 2xx', 'accepted', 'cancel', 'accepted', []],
-  ['§15.1.2: BYE in early', 'early', 'bye', 'terminated', ['answer-bye', 'send-terminated', 'end-bye']],
+  [
+    '§15.1.2: BYE in early',
+    'early',
+    'bye',
+    'terminated',
+    ['disarm-waiting', 'answer-bye', 'send-terminated', 'end-bye'],
+  ],
   ['RFC 5407 §3.2.1: BYE crosses BYE', 'terminating', 'bye', 'terminating', ['answer-bye']],
 ]
 
