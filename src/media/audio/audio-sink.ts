@@ -10,8 +10,13 @@ import { ResampledSink } from './resampled-sink.ts'
 import { SampleQueue } from './sample-queue.ts'
 import { writableOf } from './web-streams.ts'
 
-/** Audio to play: chunks of 16-bit mono PCM of any length. With a `sampleRate` of its own it is converted. */
-export type PlaySource = AsyncIterable<Int16Array | AudioFrame> & { readonly sampleRate?: number }
+/**
+ * Audio to play: 16-bit mono PCM in one piece, or in chunks of any length as they come. What has a `sampleRate` of its
+ * own, as a `WavReader` and an `AudioSource` have, is converted.
+ */
+export type PlaySource =
+  | Int16Array
+  | (AsyncIterable<Int16Array | AudioFrame> & { readonly sampleRate?: number })
 
 export interface PlayOptions {
   /** Aborting drops what was not sent yet and settles the play-out as interrupted; it does not reject. */

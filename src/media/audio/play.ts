@@ -16,8 +16,9 @@ export function playInto(
   }
   return new Promise<Playout>((resolve, reject) => {
     sink.boundary()
-    const view = sink.at(source.sampleRate ?? sampleRate)
-    const iterator = source[Symbol.asyncIterator]()
+    const chunked = source instanceof Int16Array ? pieces(source) : source
+    const view = sink.at(('sampleRate' in chunked ? chunked.sampleRate : undefined) ?? sampleRate)
+    const iterator = chunked[Symbol.asyncIterator]()
     let stopped = false
     let flushed: Promise<Playout> | undefined
 
@@ -59,3 +60,10 @@ export function playInto(
     })
   })
 }
+
+async function* pieces(samples: Int16Array): AsyncGenerator<Int16Array, void, undefined> {
+  for (let at = 0; at < samples.length; at += PIECE) yield samples.subarray(at, at + PIECE)
+}
+
+/** Samples written at a time: short enough that the queue does not hold much more than its high-water mark. */
+const PIECE = 1600

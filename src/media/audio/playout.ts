@@ -2,7 +2,7 @@
 export interface Playout {
   /** Sent since the boundary before: the last flush that completed, or the last clear. */
   readonly playedMs: number
-  /** Thrown away instead of sent. */
+  /** Written, but thrown away instead of sent. What a source had not given yet is not counted. */
   readonly droppedMs: number
   /** A clear, an abort or the end of the call came before everything was sent. */
   readonly interrupted: boolean

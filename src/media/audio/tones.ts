@@ -11,7 +11,7 @@ export interface ToneOptions {
   readonly levelDbfs?: number
 }
 
-/** A tone that goes on without a step in phase from one `fill` to the next. */
+/** A tone that goes on without a step in phase from one `render` to the next. */
 export class ToneGenerator {
   readonly sampleRate: number
   readonly #steps: readonly number[]
@@ -34,7 +34,7 @@ export class ToneGenerator {
     this.#amplitude = 32_768 * Math.SQRT2 * 10 ** ((options.levelDbfs ?? -16) / 20)
   }
 
-  fill(out: Int16Array): Int16Array {
+  render(out: Int16Array): Int16Array {
     for (let i = 0; i < out.length; i += 1) {
       let sum = 0
       for (let k = 0; k < this.#steps.length; k += 1) {
@@ -51,7 +51,7 @@ export class ToneGenerator {
 
 /** `durationMs` of a tone. */
 export function tone(options: ToneOptions & { readonly durationMs: number }): Int16Array {
-  return new ToneGenerator(options).fill(silence(options.sampleRate, options.durationMs))
+  return new ToneGenerator(options).render(silence(options.sampleRate, options.durationMs))
 }
 
 /** `durationMs` of nothing. */

@@ -105,7 +105,10 @@ export class MediaFlow {
       timeout.pause()
       return
     }
-    if (timeout.paused) this.#lastPacketAt = this.#options.clock.now()
+    if (timeout.paused) {
+      this.#lastPacketAt = this.#options.clock.now()
+      this.#timedOut = false
+    }
     timeout.resume(this.#lastPacketAt)
   }
 

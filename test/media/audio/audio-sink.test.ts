@@ -4,6 +4,8 @@ import { LiveAudioSink } from '../../../src/media/audio/audio-sink.ts'
 import type { LiveAudioSinkOptions, PlaySource } from '../../../src/media/audio/audio-sink.ts'
 import { goertzelDbfs } from '../../../src/media/audio/goertzel.ts'
 import { levelDbfs } from '../../../src/media/audio/level.ts'
+import { WavReader } from '../../../src/media/audio/wav-reader.ts'
+import { encodeWav } from '../../../src/media/audio/wav-writer.ts'
 import { tone } from '../../../src/media/audio/tones.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 
@@ -45,9 +47,10 @@ async function drain(): Promise<void> {
 
 async function settled(promise: Promise<unknown>): Promise<boolean> {
   let done = false
-  void promise.then(() => {
+  const settle = (): void => {
     done = true
-  })
+  }
+  promise.then(settle, settle)
   await drain()
   return done
 }
@@ -297,6 +300,20 @@ t.test('play converts a source that names its own rate', async t => {
   t.ok(Math.abs(playedMs - 1000) < 1, `${playedMs} ms`)
   t.equal(interrupted, false)
   t.ok(Math.abs(goertzelDbfs(sent().subarray(800, 7200), 8000, 440) + 12) < 0.2)
+})
+
+t.test('play takes a WAV file of any rate, and samples in one piece longer than the queue', async t => {
+  const { sink, turn, sent } = turned({ maxBufferedMs: 2000 })
+  const file = encodeWav(tone({ sampleRate: 44_100, hz: 700, durationMs: 500, levelDbfs: -12 }), {
+    sampleRate: 44_100,
+  })
+  const first = sink.play(WavReader.fromBytes(file))
+  await turn(30)
+  t.ok(Math.abs((await first).playedMs - 500) < 1)
+  t.ok(Math.abs(goertzelDbfs(sent().subarray(800, 3200), 8000, 700) + 12) < 0.2)
+  const second = sink.play(new Int16Array(40_000))
+  await turn(255)
+  t.same(await second, { playedMs: 5000, droppedMs: 0, interrupted: false })
 })
 
 t.test('barge-in: clear stops the play, closes its source, and both say the position heard', async t => {

@@ -132,7 +132,7 @@ for (const rate of [16_000, 24_000, 48_000]) {
   t.test(`at(${rate}) is the same tone in frames of 20 ms at that rate`, async t => {
     const source = new LiveAudioSource({ sampleRate: 8000, capacityFrames: 100 })
     const generator = new ToneGenerator({ sampleRate: 8000, hz: 1000, levelDbfs: -12 })
-    for (let i = 0; i < 50; i += 1) source.push(generator.fill(new Int16Array(160)), i * 20, i === 3)
+    for (let i = 0; i < 50; i += 1) source.push(generator.render(new Int16Array(160)), i * 20, i === 3)
     source.end()
     const view = source.at(rate)
     t.equal(view.sampleRate, rate)

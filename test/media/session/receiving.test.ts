@@ -153,6 +153,12 @@ t.test('while no media is expected silence is no fault; the wait begins when it 
   t.equal(timeouts, 0)
   await pair.clock.advance(200)
   t.equal(timeouts, 1)
+  pair.connect(pair.a, { hold: true })
+  await pair.clock.advance(10_000)
+  pair.connect(pair.a, { hold: false })
+  t.equal(timeouts, 1, 'nor on hold')
+  await pair.clock.advance(4000)
+  t.equal(timeouts, 2, 'after hold the wait begins anew')
   await pair.close()
 })
 

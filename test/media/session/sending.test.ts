@@ -41,11 +41,11 @@ t.test('idle off: nothing is sent in silence, and speech after it is marked and 
   pair.connect()
   await pair.clock.advance(1000)
   t.equal(wire.length, 0)
-  void pair.a.output.play(once(tone({ sampleRate: 8000, hz: 1000, durationMs: 200 })))
+  void pair.a.output.play(tone({ sampleRate: 8000, hz: 1000, durationMs: 200 }))
   await pair.clock.advance(1000)
   const spoken = wire.length
   t.ok(spoken >= 10 && spoken <= 11, `${spoken} packets`)
-  void pair.a.output.play(once(tone({ sampleRate: 8000, hz: 1000, durationMs: 200 })))
+  void pair.a.output.play(tone({ sampleRate: 8000, hz: 1000, durationMs: 200 }))
   await pair.clock.advance(1000)
   const marked = wire.filter(({ rtp }) => rtp.marker)
   t.equal(marked.length, 2)
@@ -149,16 +149,15 @@ t.test('barge-in: clear says the position heard to the sample, and the far end h
   const heard = pair.capture(pair.b)
   await pair.clock.advance(500)
   const before = wire.length
-  const play = pair.a.output.play(
-    once(tone({ sampleRate: 8000, hz: 1000, durationMs: 10_000, levelDbfs: -12 })),
-  )
+  const play = pair.a.output.play(tone({ sampleRate: 8000, hz: 1000, durationMs: 10_000, levelDbfs: -12 }))
   await pair.clock.advance(3010)
   const packets = wire.length - before
   const cleared = pair.a.output.clear()
   await pair.clock.advance(1000)
   const { playedMs, interrupted } = await play
   t.equal(playedMs, packets * 20)
-  t.same(cleared, { playedMs, droppedMs: 10_000 - playedMs, interrupted: true })
+  t.match(cleared, { playedMs, interrupted: true })
+  t.ok(cleared.droppedMs >= 980 && cleared.droppedMs <= 1220, `${cleared.droppedMs} ms were queued`)
   t.equal(interrupted, true)
   const tail = heard.between(3800, 4400)
   t.ok(levelDbfs(tail) < -60)
@@ -187,7 +186,3 @@ t.test('only the codecs given are offered, in their order', async t => {
   t.equal(pair.a.negotiated?.receivePayloadTypes.size, 1)
   await pair.close()
 })
-
-async function* once(samples: Int16Array): AsyncGenerator<Int16Array, void, undefined> {
-  yield samples
-}

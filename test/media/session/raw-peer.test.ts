@@ -1,0 +1,175 @@
+import t from 'tap'
+import type { UdpSocket } from '../../../src/runtime/runtime.ts'
+import { goertzelDbfs } from '../../../src/media/audio/goertzel.ts'
+import { levelDbfs } from '../../../src/media/audio/level.ts'
+import { ToneGenerator } from '../../../src/media/audio/tones.ts'
+import type { AudioCodec } from '../../../src/media/codec/codec.ts'
+import { PCMA, PCMU } from '../../../src/media/codec/g711.ts'
+import { RTP_HEADER_LENGTH, writeRtpHeader } from '../../../src/media/rtp/packet.ts'
+import { mediaEventChannel } from '../../../src/media/session/diagnostics.ts'
+import type { MediaSession } from '../../../src/media/session/media-session.ts'
+import { Pair } from './pair.ts'
+
+/** A peer made by hand: says in SDP what it is told, and sends what it likes. */
+class RawPeer {
+  ssrc = 0x1111_1111
+  sequence = 65_530
+  timestamp = 0xffff_fc00
+  readonly #socket: UdpSocket
+  readonly #pair: Pair
+  readonly #tone = new ToneGenerator({ sampleRate: 8000, hz: 1000, levelDbfs: -12 })
+
+  private constructor(pair: Pair, socket: UdpSocket) {
+    this.#pair = pair
+    this.#socket = socket
+  }
+
+  static async open(pair: Pair, ...formats: readonly string[]): Promise<RawPeer> {
+    const host = pair.network.host('10.0.0.9')
+    const peer = new RawPeer(pair, await host.bindUdp({ host: '10.0.0.9', port: 9000 }))
+    const types = formats.map(format => format.split(' ')[0])
+    pair.b.answerOffer(
+      [
+        'v=0',
+        'o=- 1 1 IN IP4 10.0.0.9',
+        's=-',
+        'c=IN IP4 10.0.0.9',
+        't=0 0',
+        `m=audio 9000 RTP/AVP ${types.join(' ')}`,
+        ...formats.map(format => `a=rtpmap:${format}`),
+        '',
+      ].join('\r\n'),
+    )
+    return peer
+  }
+
+  /** `count` packets of the tone, 20 ms apart. */
+  async speak(codec: AudioCodec, payloadType: number, count: number): Promise<void> {
+    for (let i = 0; i < count; i += 1) {
+      const payload = new Uint8Array(160)
+      codec.encoder().encode(this.#tone.render(new Int16Array(160)), payload)
+      this.send(payload, payloadType, false)
+      this.timestamp = (this.timestamp + 160) >>> 0
+      await this.#pair.clock.advance(20)
+    }
+  }
+
+  send(payload: Uint8Array, payloadType: number, marker: boolean): void {
+    const bytes = new Uint8Array(RTP_HEADER_LENGTH + payload.length)
+    writeRtpHeader(bytes, payloadType, marker, this.sequence, this.timestamp, this.ssrc)
+    bytes.set(payload, RTP_HEADER_LENGTH)
+    this.sequence = (this.sequence + 1) & 0xffff
+    this.#socket.send(bytes, this.to.local.port, '10.0.0.2')
+  }
+
+  get to(): MediaSession {
+    return this.#pair.b
+  }
+}
+
+/** Level of what is left when a 1000 Hz tone is taken out: a click or a gap shows here. */
+function besidesTone(samples: Int16Array): number {
+  return levelDbfs(Int16Array.from(samples, (sample, i) => (i < 4 ? 0 : sample + (samples[i - 4] ?? 0))))
+}
+
+t.test(
+  'the peer changes codec by payload type, without a word in SDP: the tone goes on unbroken',
+  async t => {
+    const pair = await Pair.open()
+    const codecs: (string | undefined)[] = []
+    t.teardown(
+      mediaEventChannel.subscribe(({ kind, codec, call }) => {
+        if (kind === 'codec' && call === '10.0.0.2') codecs.push(codec)
+      }),
+    )
+    const peer = await RawPeer.open(pair, '0 PCMU/8000', '8 PCMA/8000')
+    const heard = pair.capture(pair.b)
+    for (let i = 0; i < 5; i += 1) {
+      await peer.speak(PCMU, 0, 20)
+      await peer.speak(PCMA, 8, 20)
+    }
+    const steady = heard.between(500, 3500)
+    t.ok(besidesTone(steady) < -38, `${besidesTone(steady)} dBFS besides the tone`)
+    t.ok(Math.abs(goertzelDbfs(steady, 8000, 1000) + 12) < 0.2)
+    t.equal(pair.b.stats().lost, 0)
+    t.equal(pair.b.stats().concealedMs, 0)
+    t.same(codecs, ['PCMA', 'PCMU', 'PCMA', 'PCMU', 'PCMA', 'PCMU', 'PCMA', 'PCMU', 'PCMA'])
+    await pair.close()
+  },
+)
+
+t.test('RFC 3550 section 8: a new SSRC with a new clock from the same address is followed', async t => {
+  const pair = await Pair.open()
+  const peer = await RawPeer.open(pair, '0 PCMU/8000')
+  const heard = pair.capture(pair.b)
+  await peer.speak(PCMU, 0, 50)
+  peer.ssrc = 0x2222_2222
+  peer.sequence = 7
+  peer.timestamp = 12_345
+  await peer.speak(PCMU, 0, 50)
+  t.ok(goertzelDbfs(heard.between(300, 900), 8000, 1000) > -13)
+  t.ok(goertzelDbfs(heard.between(1300, 1900), 8000, 1000) > -13)
+  t.equal(pair.b.stats().packetsReceived, 100)
+  await pair.close()
+})
+
+t.test(
+  'RFC 4733: events at the payload type and clock of the SDP, only the last end packet arriving',
+  async t => {
+    const pair = await Pair.open()
+    const peer = await RawPeer.open(pair, '0 PCMU/8000', '96 telephone-event/8000')
+    const digits = pair.b.dtmf()
+    await peer.speak(PCMU, 0, 10)
+    for (const event of [5, 5, 11]) {
+      peer.sequence = (peer.sequence + 7) & 0xffff
+      peer.send(Uint8Array.of(event, 0x80 | 10, 800 >> 8, 800 & 0xff), 96, false)
+      peer.timestamp = (peer.timestamp + 1280) >>> 0
+      await peer.speak(PCMU, 0, 5)
+    }
+    const seen: string[] = []
+    for (let i = 0; i < 3; i += 1) {
+      const { value } = await digits.next()
+      seen.push(`${value?.digit} ${value?.durationMs}`)
+    }
+    t.same(seen, ['5 100', '5 100', '# 100'])
+    await pair.close()
+  },
+)
+
+t.test('a digit whose end is lost is delivered all the same', async t => {
+  const pair = await Pair.open()
+  const peer = await RawPeer.open(pair, '0 PCMU/8000', '101 telephone-event/8000')
+  const digit = pair.b.dtmf().next()
+  await peer.speak(PCMU, 0, 5)
+  peer.send(Uint8Array.of(3, 10, 0, 160), 101, true)
+  await pair.clock.advance(1000)
+  t.match((await digit).value, { digit: '3', durationMs: 20 })
+  peer.send(Uint8Array.of(4, 10, 0, 160), 101, true)
+  peer.timestamp = (peer.timestamp + 1600) >>> 0
+  await pair.clock.advance(10)
+  const last = pair.b.dtmf().next()
+  await pair.close()
+  t.match((await last).value, { digit: '4' }, 'even when the call ends with it')
+})
+
+t.test(
+  'a peer that sends nothing between sentences (DTX) is heard in time, without false concealment',
+  async t => {
+    const pair = await Pair.open()
+    const peer = await RawPeer.open(pair, '0 PCMU/8000')
+    const heard = pair.capture(pair.b)
+    for (let i = 0; i < 4; i += 1) {
+      await peer.speak(PCMU, 0, 25)
+      await pair.clock.advance(1500)
+      peer.timestamp = (peer.timestamp + 12_000) >>> 0
+    }
+    const loud = heard.frames.filter(({ samples }) => levelDbfs(samples) > -14).length
+    t.ok(loud >= 100 && loud <= 112, `${loud} frames of speech`)
+    t.equal(pair.b.stats().lost, 0)
+    t.ok(
+      pair.b.stats().concealedMs <= 4 * 120,
+      `${pair.b.stats().concealedMs} ms made up at the ends of sentences`,
+    )
+    await pair.close()
+  },
+)
