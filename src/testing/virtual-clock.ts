@@ -1,3 +1,4 @@
+import { AsyncResource, executionAsyncId } from 'node:async_hooks'
 import { SipError } from '../runtime/errors.ts'
 import type { Clock, Timer } from '../runtime/runtime.ts'
 import { TimerQueue } from '../runtime/timers.ts'
@@ -17,8 +18,8 @@ export interface VirtualClockOptions {
 /** Instants in a row at the same time before the clock gives up: code that sets timers at `now()` without end. */
 const MAX_INSTANTS_WITHOUT_PROGRESS = 100_000
 
-/** Rounds of the promise and `process.nextTick` queues before time moves. */
-const SETTLE_ROUNDS = 2
+/** Rounds of the promise and `process.nextTick` queues before time moves on over code that never comes to rest. */
+const MAX_ROUNDS = 10_000
 
 /** The longest virtual time that a wait without a limit of its own runs for. */
 const DEFAULT_LIMIT_MS = 24 * 3_600_000
@@ -28,9 +29,9 @@ const DEFAULT_LIMIT_MS = 24 * 3_600_000
  *
  * The guarantee: timers run in the order of their due times, and in the order they were set where those are equal.
  * All timers due at one instant run in a row, as they do on the real clock. Before the clock goes on to the next
- * instant, every promise continuation that can run has run, however deep the chain of `await`s, and `process.nextTick`
- * callbacks two levels deep (what Node's streams need). Nothing depends on the speed of the machine: the same program
- * gives the same order of events every time.
+ * instant, every promise continuation and every `process.nextTick` callback that can run has run, however deep the chain
+ * of `await`s or streams. Nothing depends on the speed of the machine: the same program gives the same order of events
+ * every time.
  *
  * What is not waited for: real I/O (files, sockets, workers) and real timers. Wrap such a promise in `hold` and
  * virtual time stands still until it has settled.
@@ -203,19 +204,56 @@ export class VirtualClock implements Clock {
         if (++this.#instants % this.#instantsPerTurn === 0) setImmediate(goOn)
         else goOn()
       }
-      const goOn = (): void => afterPromises(SETTLE_ROUNDS, step)
+      const rest = new Rest(step)
+      const goOn = (): void => rest.wait()
       goOn()
     })
   }
 }
 
 /**
- * Runs `then` when the queue of promise jobs is empty. Node runs `process.nextTick` callbacks that a promise job asks
- * for only when no promise job is left: so one step through each queue is a full drain, at a tenth of the cost of a
- * turn of the event loop.
+ * Waits until neither a promise job nor a `process.nextTick` callback is left, without a turn of the event loop, which
+ * costs ten times as much.
+ *
+ * Node runs the tick that a promise job asks for only when no promise job is left, so one step through both queues
+ * drains the promises. Whether somebody else asked for a tick meanwhile shows in the numbers that Node gives to
+ * asynchronous operations: where this one's two operations are the only new ones, twice in a row, all is at rest.
  */
-function afterPromises(rounds: number, then: () => void): void {
-  queueMicrotask(() => {
-    process.nextTick(rounds > 1 ? () => afterPromises(rounds - 1, then) : then)
-  })
+class Rest {
+  readonly #then: () => void
+  readonly #ask = (): void => process.nextTick(this.#tick)
+  readonly #tick = (): void => this.#look()
+  #lastId = 0
+  #quiet = 0
+  #rounds = 0
+
+  constructor(then: () => void) {
+    this.#then = then
+  }
+
+  wait(): void {
+    this.#quiet = 0
+    this.#rounds = 0
+    queueMicrotask(this.#ask)
+  }
+
+  #look(): void {
+    const id = executionAsyncId()
+    this.#quiet = id - this.#lastId <= OWN_OPERATIONS ? this.#quiet + 1 : 0
+    this.#lastId = id
+    if (this.#quiet >= 2 || ++this.#rounds > MAX_ROUNDS) this.#then()
+    else queueMicrotask(this.#ask)
+  }
+}
+
+function nothing(): void {}
+
+/** The operations that one round of `Rest` itself is numbered with. */
+const OWN_OPERATIONS: number = countOwnOperations()
+
+function countOwnOperations(): number {
+  const before = new AsyncResource('offhook').asyncId()
+  queueMicrotask(nothing)
+  process.nextTick(nothing)
+  return new AsyncResource('offhook').asyncId() - before - 1
 }

@@ -1,4 +1,5 @@
-import { Readable } from 'node:stream'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { pipeline, Readable, Transform, Writable } from 'node:stream'
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
@@ -61,16 +62,89 @@ t.test('a continuation that sets a timer for now has it run at the same instant'
   t.same(seen, ['inner at 1', 'later'])
 })
 
-t.test('a stream of objects flows between two timers', async t => {
+/** Sends 300 objects through a pipe of streams, each step a tick or a promise job later; returns a counter. */
+function longPipe(): () => number {
+  let count = 0
+  pipeline(
+    Readable.from(Array.from({ length: 300 }, (_, index) => `item ${index}`)),
+    new Transform({
+      objectMode: true,
+      transform(item, _encoding, done) {
+        process.nextTick(done, null, item)
+      },
+    }),
+    new Writable({
+      objectMode: true,
+      write(_item, _encoding, done) {
+        count++
+        queueMicrotask(done)
+      },
+    }),
+    () => {},
+  )
+  return () => count
+}
+
+for (const hooked of [false, true]) {
+  t.test(
+    `streams come to rest between two timers, async context ${hooked ? 'in' : 'out of'} use`,
+    async t => {
+      const clock = new VirtualClock()
+      let count: (() => number) | undefined
+      let seen: number | undefined
+      const body = async (): Promise<void> => {
+        clock.setTimer(1, () => {
+          count = longPipe()
+        })
+        clock.setTimer(1.001, () => {
+          seen = count?.()
+        })
+        await clock.advance(2)
+      }
+      await (hooked ? new AsyncLocalStorage().run({}, body) : body())
+      t.equal(seen, 300)
+    },
+  )
+}
+
+t.test('web streams come to rest between two timers', async t => {
   const clock = new VirtualClock()
-  const seen: string[] = []
+  let count = 0
+  let seen = -1
   clock.setTimer(1, () => {
-    void (async () => {
-      for await (const item of Readable.from(['a', 'b', 'c'])) seen.push(`${item} at ${clock.now()}`)
-    })()
+    const source = new ReadableStream<number>({
+      start(controller) {
+        for (let index = 0; index < 300; index++) controller.enqueue(index)
+        controller.close()
+      },
+    })
+    void source.pipeThrough(new TransformStream()).pipeTo(
+      new WritableStream({
+        write() {
+          count++
+        },
+      }),
+    )
   })
-  await clock.advance(100)
-  t.same(seen, ['a at 1', 'b at 1', 'c at 1'])
+  clock.setTimer(1.001, () => {
+    seen = count
+  })
+  await clock.advance(2)
+  t.equal(seen, 300)
+})
+
+t.test('code that never comes to rest does not stop the clock', async t => {
+  const clock = new VirtualClock()
+  let running = true
+  const spin = (): void => {
+    if (running) queueMicrotask(() => process.nextTick(spin))
+  }
+  clock.setTimer(1, spin)
+  clock.setTimer(2, () => {
+    running = false
+  })
+  await clock.advance(5)
+  t.equal(clock.now(), 5)
 })
 
 /** Three workers of different pace, on a clock of their own. */

@@ -54,7 +54,7 @@ export class NodeClock implements Clock {
     this.#armedAt = atMs
     const waitMs = atMs - performance.now()
     if (waitMs <= SPIN_MS) this.#immediate = setImmediate(this.#fire)
-    else this.#timeout = setTimeout(this.#fire, Math.min(Math.ceil(waitMs), 0x7fffffff))
+    else this.#timeout = setTimeout(this.#fire, Math.min(Math.ceil(waitMs - SPIN_MS), 0x7fffffff))
   }
 
   #disarm(): void {

@@ -36,7 +36,6 @@ export class Pipe {
   #armed = false
   #blockedSince: number | undefined
   #retryMs = FIRST_RETRY_MS
-  #closed = false
 
   constructor(fabric: Fabric, link: Link, target: PipeEnd, onGiveUp: () => void) {
     this.#fabric = fabric
@@ -54,19 +53,18 @@ export class Pipe {
   }
 
   data(data: Uint8Array): void {
-    if (this.#closed || data.length === 0) return
+    if (data.length === 0) return
     this.#queuedBytes += data.length
     this.#push({ kind: 'data', at: this.#arrival(data.length), data })
   }
 
   /** Opening, orderly end and reset travel in line with the octets. */
   signal(kind: 'open' | 'end' | 'reset'): void {
-    if (!this.#closed) this.#push({ kind, at: this.#arrival(0) })
+    this.#push({ kind, at: this.#arrival(0) })
   }
 
-  /** Nothing more arrives. */
-  close(): void {
-    this.#closed = true
+  /** What is under way never arrives. */
+  drop(): void {
     this.#queue.length = 0
     this.#queuedBytes = 0
   }
@@ -86,7 +84,7 @@ export class Pipe {
     this.#armed = true
     this.#fabric.clock.setTimer(at, () => {
       this.#armed = false
-      if (!this.#closed) this.#pump()
+      this.#pump()
     })
   }
 
@@ -95,7 +93,7 @@ export class Pipe {
     if (this.#link.partitioned || !this.#target.isReachable) return this.#retry(now)
     this.#blockedSince = undefined
     this.#retryMs = FIRST_RETRY_MS
-    while (!this.#closed) {
+    for (;;) {
       const head = this.#queue[0]
       if (head === undefined) return
       if (head.at > now) return this.#arm(head.at)
@@ -118,7 +116,7 @@ export class Pipe {
   #retry(now: number): void {
     this.#blockedSince ??= now
     if (now - this.#blockedSince >= this.#fabric.options.tcpTimeoutMs) {
-      this.close()
+      this.drop()
       this.#onGiveUp()
       return
     }
@@ -138,7 +136,7 @@ export class Pipe {
     // Half of the arrivals are whole; the others come in up to four pieces, one in four of these with a pause.
     for (let cuts = Math.max(0, (random.uint32() % 8) - 4); cuts > 0 && rest.length > 1; cuts--) {
       const size = 1 + (random.uint32() % (rest.length - 1))
-      if (!this.#hand(rest.subarray(0, size))) return false
+      this.#hand(rest.subarray(0, size))
       rest = rest.subarray(size)
       if (random.uint32() % 4 === 0) {
         const at = now + 1
@@ -148,12 +146,12 @@ export class Pipe {
         return false
       }
     }
-    return this.#hand(rest)
+    this.#hand(rest)
+    return true
   }
 
-  #hand(piece: Uint8Array): boolean {
-    this.#queuedBytes -= piece.length
+  #hand(piece: Uint8Array): void {
+    this.#queuedBytes = Math.max(0, this.#queuedBytes - piece.length)
     this.#target.receiveData(piece)
-    return !this.#closed
   }
 }

@@ -36,9 +36,9 @@ export class SimulatedConnection implements StreamConnection, PipeEnd {
   readonly #fabric: Fabric
   readonly #host: SimulatedHost
   #out: Pipe | undefined
-  #peer: SimulatedConnection | undefined
   #endSent = false
   #endReceived = false
+  #resetSent = false
   #closed = false
 
   constructor(fabric: Fabric, host: SimulatedHost, local: SocketAddress, remote: SocketAddress) {
@@ -51,7 +51,6 @@ export class SimulatedConnection implements StreamConnection, PipeEnd {
 
   /** Joins this end to the other. */
   attach(peer: SimulatedConnection, route: Route): void {
-    this.#peer = peer
     this.#out = new Pipe(this.#fabric, route.link, peer, () => this.#fail('ETIMEDOUT'))
   }
 
@@ -105,9 +104,13 @@ export class SimulatedConnection implements StreamConnection, PipeEnd {
   }
 
   receiveData(data: Uint8Array): void {
-    if (!this.#closed) this.onData?.(data)
-    // A closed socket answers data with a reset, as the system does.
-    else this.#out?.signal('reset')
+    if (!this.#closed) {
+      this.onData?.(data)
+    } else if (!this.#resetSent) {
+      // A closed socket answers data with a reset, as the system does.
+      this.#resetSent = true
+      this.#out?.signal('reset')
+    }
   }
 
   receiveEnd(): void {
@@ -120,13 +123,8 @@ export class SimulatedConnection implements StreamConnection, PipeEnd {
 
   receiveReset(): void {
     if (this.#closed) return
-    this.#peer?.stop()
+    this.#out?.drop()
     this.#fail('ECONNRESET')
-  }
-
-  /** What this end has sent and has not arrived is dropped. */
-  stop(): void {
-    this.#out?.close()
   }
 
   #fail(code: string): void {
@@ -203,7 +201,8 @@ export function connect(
         resolve(client!)
       }
       server.open()
-      listener.onConnection?.(server)
+      if (listener.onConnection === undefined) server.destroy()
+      else listener.onConnection(server)
     }
   })
 }
