@@ -265,7 +265,8 @@ export class ClientTransaction implements RunnerHost {
       if ('then' in sent) sent.catch((error: unknown) => this.#fail(asTransportError(error)))
       else this.#ack.bytes = sent.bytes
     } catch (error) {
-      this.#fail(asTransportError(error))
+      // Not at once: the response that is being acknowledged comes first.
+      this.#failLater(asTransportError(error))
     }
   }
 

@@ -29,7 +29,7 @@ export interface ServerHost {
   readonly unreliable: TimerSchedule
   readonly reliable: TimerSchedule
   readonly stats: TransactionStats
-  newTag(): string
+  readonly newTag: () => string
   deliver(transaction: ServerTransaction): void
   deliverAck(ack: SipRequest, flow: Flow): void
   changed(entry: ServerEntry, previous: string | undefined): void
@@ -154,7 +154,8 @@ export class ServerEntry implements RunnerHost {
         this.#transmit()
         break
       case 'send-100':
-        if (this.transaction === undefined) break
+        // The user may have answered in the same step.
+        if (this.transaction === undefined || this.statusCode > 0) break
         this.#take(createResponse(this.transaction.request, 100))
         this.#transmit()
         break
@@ -213,11 +214,7 @@ export class ServerEntry implements RunnerHost {
   }
 
   #sendingLater(sending: Promise<{ readonly flow: Flow }>): void {
-    sending
-      .then(sent => {
-        this.#sentOver = sent.flow
-      })
-      .catch((error: unknown) => this.#fail(error))
+    sending.then(({ flow }) => (this.#sentOver = flow)).catch((error: unknown) => this.#fail(error))
   }
 
   #fail(error: unknown): void {

@@ -73,6 +73,7 @@ export class TransactionLayer {
   readonly #servers = new Map<string, ServerEntry>()
   /** Requests without a To tag, to notice those that come twice by different ways. */
   readonly #initial = new Map<string, ServerEntry>()
+  readonly #sentAcks = new WeakSet<SipRequest>()
   readonly #clientHost: ClientHost
   readonly #serverHost: ServerHost
   #closed = false
@@ -154,11 +155,12 @@ export class TransactionLayer {
   }
 
   /**
-   * Sends the ACK for a 2xx: no transaction, a branch of its own (RFC 3261 §13.2.2.4). A Via of ours that is on top
-   * from an earlier time is replaced, so the same ACK can be sent for every repeated 2xx.
+   * Sends the ACK for a 2xx: no transaction, a branch of its own (RFC 3261 §13.2.2.4). The same
+   * object may be given again for every repeated 2xx: the Via of the time before is replaced.
    */
   sendAck(ack: SipRequest, destination: Destination = nextHop(ack)): Sent | Promise<Sent> {
-    ack.headers.removeFirst('Via')
+    if (this.#sentAcks.has(ack)) ack.headers.removeFirst('Via')
+    this.#sentAcks.add(ack)
     return this.#transport.sendRequest(ack, { branch: newBranch(this.#random), destination })
   }
 

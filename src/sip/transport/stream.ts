@@ -25,6 +25,8 @@ export interface StreamOwner extends Wire {
 
 const ping = new Uint8Array([13, 10, 13, 10])
 const pong = new Uint8Array([13, 10])
+/** How long a peer may take to read the rest and close, before the connection is cut. */
+const lingerMs = 5_000
 
 /** One connection: framing, keep-alive both ways (RFC 5626 §3.5.1, §4.4.1), idle close. */
 export class StreamFlow implements Flow {
@@ -112,10 +114,15 @@ export class StreamFlow implements Flow {
     }
   }
 
-  /** Sends what is buffered, then closes. */
+  /** Sends what is buffered, then closes; a peer that does not close its side is cut off. */
   end(): void {
     if (this.#closed) return
-    this.#connection.end()
+    const { clock } = this.#owner
+    const connection = this.#connection
+    const guard = clock.setTimer(clock.now() + lingerMs, () => connection.destroy())
+    connection.onData = undefined
+    connection.onClose = () => guard.cancel()
+    connection.end()
     this.#gone()
   }
 

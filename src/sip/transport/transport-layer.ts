@@ -176,7 +176,7 @@ export class TransportLayer {
       flow.send(bytes, response)
       return { flow, bytes }
     }
-    const { host, port, family } = datagramResponseTarget(response.via, flow.transport)
+    const { host, port, family } = datagramResponseTarget(response.via, flow)
     if (family === 0) return this.#sendResponseByName(response, bytes, flow, host, port)
     return sendDatagram(response, bytes, flow, host, port, family)
   }

@@ -3,6 +3,7 @@ import { writeHostPort } from '../message/host.ts'
 import type { SipRequest } from '../message/message.ts'
 import type { Via } from '../message/via.ts'
 import { familyOf, sameAddress, unmapped } from './addresses.ts'
+import type { Flow } from './flow.ts'
 import type { HostPort } from './local-addresses.ts'
 import { transports } from './transports.ts'
 import type { TransportName } from './transports.ts'
@@ -35,12 +36,14 @@ export interface ResponseTarget {
   readonly family: 4 | 6 | 0
 }
 
-export function datagramResponseTarget(via: Via, transport: TransportName): ResponseTarget {
+export function datagramResponseTarget(via: Via, { transport, remote }: Flow): ResponseTarget {
   const sentByPort = via.port ?? transports[transport].defaultPort
   const { maddr, received, rport } = via
   if (maddr !== undefined) return target(maddr, sentByPort)
   const host = received ?? via.host
-  return target(host, typeof rport === 'number' ? rport : sentByPort)
+  const port = typeof rport === 'number' ? rport : sentByPort
+  // Nearly always the source address, whose family is known.
+  return host === remote.address ? { host, port, family: remote.family } : target(host, port)
 }
 
 /** For a response whose connection is gone: the source address again, but the port the sender listens on. */

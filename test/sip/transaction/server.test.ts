@@ -3,7 +3,7 @@ import { createResponse } from '../../../src/sip/message/build.ts'
 import { MinSe } from '../../../src/sip/message/headers/session.ts'
 import type { ServerTransaction } from '../../../src/sip/transaction/server-transaction.ts'
 import { header, requestText, startLine } from '../transport/world.ts'
-import { assertClean, bench } from './fixture.ts'
+import { assertClean, bench, request } from './fixture.ts'
 import type { Bench } from './fixture.ts'
 
 const invite = requestText({ method: 'INVITE' })
@@ -407,5 +407,55 @@ t.test('a response that cannot be sent at all: the user is told (§17.2.4)', asy
   transactions[0]?.reply(486)
   await b.world.clock.advance(40_000)
   t.match(lines.join('\n'), /INVITE\n\d+ transport connect\n\d+ timeout H\n\d+ terminated$/)
+  await assertClean(t, b)
+})
+
+t.test('100 at once, where that is asked for, but never behind the answer of a quick user', async t => {
+  const b = await bench({ layer: { timers: { trying: 0 } } })
+  const { transactions } = collect(b)
+  b.peer.say(invite)
+  await b.world.clock.settle()
+  t.same(b.peer.take().map(startLine), ['SIP/2.0 100 Trying'])
+  transactions[0]?.reply(486)
+  b.layer.onRequest = transaction => transaction.reply(404)
+  b.peer.say(requestText({ method: 'INVITE', branch: 'z9hG4bK-quick', callId: 'quick' }))
+  await b.world.clock.settle()
+  t.same(b.peer.take().map(startLine), ['SIP/2.0 486 Busy Here', 'SIP/2.0 404 Not Found'])
+  await assertClean(t, b)
+})
+
+t.test('a detached transaction is forgotten by the layer but still repeats its answer', async t => {
+  const b = await bench()
+  const { transactions, lines } = collect(b)
+  b.peer.say(requestText())
+  await b.world.clock.settle()
+  const [transaction] = transactions
+  transaction?.reply(200)
+  transaction?.detach()
+  t.equal(transaction?.state, 'completed')
+  t.equal(transaction?.response?.statusCode, 200)
+  await b.world.clock.settle()
+  const [ok] = b.peer.take()
+  b.peer.say(requestText())
+  await b.world.clock.settle()
+  t.same(b.peer.take(), [ok])
+  await b.world.clock.advance(40_000)
+  t.same(lines, ['0 OPTIONS'], 'no callback any more')
+  t.throws(() => transaction?.reply(200), { code: 'SIP_STATE' })
+  await assertClean(t, b)
+})
+
+t.test('an ACK is sent without a transaction, and may be sent again (§13.2.2.4)', async t => {
+  const b = await bench()
+  const sent = request('BYE')
+  sent.method = 'ACK'
+  sent.headers.set('CSeq', '1 ACK')
+  await b.layer.sendAck(sent)
+  await b.layer.sendAck(sent, { host: '10.0.0.2' })
+  await b.world.clock.advance(40_000)
+  const heard = b.peer.take()
+  t.equal(heard.length, 2, 'nothing repeats it by itself')
+  for (const text of heard) t.equal(text.match(/^Via:/gm)?.length, 1)
+  t.not(header(heard[0] ?? '', 'Via'), header(heard[1] ?? '', 'Via'))
   await assertClean(t, b)
 })
