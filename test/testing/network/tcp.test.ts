@@ -221,6 +221,28 @@ t.test('a connection survives a short partition and gives up on a long one', asy
   t.equal(server.pieces.join(''), 'held up')
 })
 
+t.test('who speaks on a connection that the other end has given up gets a reset', async t => {
+  const { clock, network, client, server } = await makePair({ tcpTimeoutMs: 30_000 })
+  network.partition('10.0.0.1', '10.0.0.2')
+  client.connection.write(text('lost'))
+  await clock.runUntilIdle()
+  t.same([client.closes, server.closes], [['ETIMEDOUT'], []], 'half open')
+  network.heal()
+  server.connection.write(text('anybody there?'))
+  await clock.runUntilIdle()
+  t.same(server.closes, ['ECONNRESET'])
+  t.same(client.pieces, [])
+})
+
+t.test('a connection that nobody takes is closed', async t => {
+  const lab = makeLab()
+  await lab.network.host('10.0.0.2').listenTcp({ host: '0.0.0.0', port: 5060 })
+  const connecting = lab.network.host('10.0.0.1').connectTcp({ host: '10.0.0.2', port: 5060 })
+  const client = watch(lab, await lab.clock.runFor(connecting))
+  await lab.clock.runUntilIdle()
+  t.same(client.closes, ['in order'])
+})
+
 t.test('a host that goes down resets its connections at both ends', async t => {
   const { clock, network, client, server } = await makePair({ conditions: { delayMs: 10 } })
   network.host('10.0.0.2').down()
