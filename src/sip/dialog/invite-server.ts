@@ -285,6 +285,9 @@ export class ServerSession
 
   protected onTerminated(): void {
     this.#repeater?.stop()
+    // The transaction outlives the session by half a minute; it must not keep it.
+    this.#transaction.onCancel = undefined
+    this.#transaction.onTransportError = undefined
     this.#onGone()
   }
 }

@@ -145,11 +145,12 @@ export abstract class InviteSessionBase<
   }
 
   async reinvite(options: ReinviteOptions = {}): Promise<SipResponse> {
-    if (this.#machine !== 'confirmed' || this.#outgoing === undefined) {
+    if (this.#machine !== 'confirmed' || this.#dialog === undefined) {
       throw new SipDialogStateError(
         `the session is ${this.#public}: it can be changed once it is confirmed and until it ends`,
       )
     }
+    this.#outgoing ??= new OutgoingChange(this, this.#dialog)
     return this.#outgoing.reinvite(options)
   }
 
@@ -274,8 +275,6 @@ export abstract class InviteSessionBase<
   /** The dialog of this session: the one that was answered, or the one an INVITE received makes. */
   protected setDialog(dialog: Dialog): void {
     this.#dialog = dialog
-    this.#incoming = new IncomingChanges(this, dialog)
-    this.#outgoing = new OutgoingChange(this, dialog)
   }
 
   get flow(): Flow | undefined {
@@ -330,9 +329,9 @@ export abstract class InviteSessionBase<
   #receiveOther(transaction: ServerTransaction, dialog: Dialog): void {
     const { request } = transaction
     if (request.method === 'INVITE' || request.method === 'UPDATE') {
-      const changes = dialog === this.#dialog ? this.#incoming : new IncomingChanges(this, dialog)
-      if (request.method === 'INVITE') changes?.invite(transaction)
-      else changes?.update(transaction)
+      const changes = this.#changesOf(dialog)
+      if (request.method === 'INVITE') changes.invite(transaction)
+      else changes.update(transaction)
       return
     }
     const incoming = new ServerRequest(this.host, transaction)
@@ -343,6 +342,12 @@ export abstract class InviteSessionBase<
     if (taken || incoming.responded) return
     const answer = answerInDialog(request, this.host)
     incoming.respond(answer.statusCode, answer)
+  }
+
+  #changesOf(dialog: Dialog): IncomingChanges {
+    if (dialog !== this.#dialog) return new IncomingChanges(this, dialog)
+    this.#incoming ??= new IncomingChanges(this, dialog)
+    return this.#incoming
   }
 
   /** An ACK that carries our tag. One for a 2xx nobody repeats any more is ignored (§13.3.1.4). */
