@@ -2,7 +2,7 @@
 const MAX_DROPOUT = 3000
 const MAX_MISORDER = 100
 /** Packets in sequence of a source that was left before it is taken up again: late ones of it must not switch back. */
-const RETURN_RUN = 4
+const RETURN_RUN = 5
 /** Where the line begins; far enough up that nothing before the first packet is negative. */
 const ORIGIN = 0x10000
 

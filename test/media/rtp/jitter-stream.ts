@@ -45,6 +45,8 @@ interface Arrival {
   payload: Uint8Array
 }
 
+const MAX_SWITCH_JITTER_MS = 100
+
 /** One stream over a bad network into a jitter buffer that is pulled every 20 ms. */
 export function simulateStream(conditions: StreamConditions): StreamResult {
   const {
@@ -66,14 +68,17 @@ export function simulateStream(conditions: StreamConditions): StreamResult {
   let sequence = random.integer(0, 0xffff)
   let timestamp = random.uint32()
   for (let id = 0; id < conditions.packets; id += 1) {
+    let opens = false
     if (random.float() < silence) {
       const pause = random.integer(1, 50) * 20
       time += pause
       timestamp += pause * 8
     }
-    // Not two within the jitter: which of three interleaved sources is the newest cannot be known.
-    if (random.float() < switches && time - switchedAt > 2 * jitterMs) {
+    // Not two within the jitter, nor any in a network worse than that: which of two sources shuffled together is the newer
+    // cannot be known.
+    if (random.float() < switches && time - switchedAt > 2 * jitterMs && jitterMs <= MAX_SWITCH_JITTER_MS) {
       switchedAt = time
+      opens = true
       ssrc += 1
       sequence = random.integer(0, 0xffff)
       timestamp = random.uint32()
@@ -82,7 +87,8 @@ export function simulateStream(conditions: StreamConditions): StreamResult {
     new DataView(payload.buffer).setUint32(0, id)
     const sentAt = time * (1 + driftPpm / 1e6)
     const packet = { sentAt, sequence: sequence & 0xffff, timestamp: timestamp >>> 0, ssrc, payload }
-    if (random.float() >= loss) {
+    // A source of which nothing came before it was left again cannot be told from a new one.
+    if (random.float() >= loss || opens) {
       arrivals.push({ ...packet, at: sentAt + random.float() * jitterMs })
       arrived += 1
       if (random.float() < duplicate) arrivals.push({ ...packet, at: sentAt + random.float() * jitterMs })

@@ -120,8 +120,9 @@ const rows: [
       [8, 1],
       [9, 1],
       [10, 1],
+      [11, 1],
     ],
-    [0, 5, undefined, undefined, undefined, 10, 11],
+    [0, 5, undefined, undefined, undefined, undefined, 10, 11],
     [
       [1, 4],
       [6, 9],
