@@ -182,7 +182,6 @@ t.test('only the codecs given are offered, in their order', async t => {
   const pair = await Pair.open({ a: { codecs: [PCMU] } })
   pair.connect()
   t.equal(pair.a.codec.name, 'PCMU')
-  t.notMatch(pair.a.negotiated, { receivePayloadTypes: { has: 8 } })
   t.equal(pair.a.negotiated?.receivePayloadTypes.size, 1)
   await pair.close()
 })
