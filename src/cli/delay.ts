@@ -1,18 +1,23 @@
 import { Resampler } from '../media/codec/resampler.ts'
 
 export interface Delay {
+  /** The median over the pieces that were recognised. */
   readonly delayMs: number
-  /** 1 is the same signal, 0 another one. */
-  readonly correlation: number
+  /** How much of what was said was recognised, 0 to 1. */
+  readonly recognised: number
 }
 
 const rate = 8000
-/** The loudest second and a half is enough to be sure and fast to look for. */
-const probeSamples = 1.5 * rate
+/** Short enough that a jump of the jitter buffer spoils one piece and not all. */
+const pieceSamples = 0.25 * rate
+const longestDelaySamples = 0.6 * rate
+const sameFrom = 0.9
+/** Pieces quieter than this part of the loudest are pauses. */
+const pauseBelow = 0.05
 
 /**
- * How much later `spoken` is found in `heard`, both taken to start at the same moment, by the peak of their normalised
- * cross-correlation; undefined when `heard` is too short.
+ * How much later `spoken` is found in `heard`, both taken to start at the same moment: quarter-seconds of it are looked for by the peak
+ * of their normalised cross-correlation. Undefined when none is found.
  */
 export function delayOf(
   spoken: Int16Array,
@@ -22,44 +27,53 @@ export function delayOf(
 ): Delay | undefined {
   const sent = toRate(spoken, spokenRate)
   const received = toRate(heard, heardRate)
-  const start = loudestStart(sent)
-  const probe = sent.subarray(start, start + probeSamples)
-  let best: Delay | undefined
-  for (let shift = 0; start + shift + probe.length <= received.length; shift++) {
-    const correlation = correlate(probe, received, start + shift)
-    if (best === undefined || correlation > best.correlation)
-      best = { delayMs: (shift * 1000) / rate, correlation }
+  const starts = loudPieces(sent)
+  const delays: number[] = []
+  for (const start of starts) {
+    const delay = find(sent.subarray(start, start + pieceSamples), received, start)
+    if (delay !== undefined) delays.push(delay)
   }
-  return best
+  const median = delays.toSorted((a, b) => a - b)[delays.length >> 1]
+  return median === undefined
+    ? undefined
+    : { delayMs: (median * 1000) / rate, recognised: delays.length / starts.length }
 }
 
 function toRate(samples: Int16Array, from: number): Int16Array {
   if (from === rate) return samples
-  const out = new Int16Array(Math.ceil((samples.length * rate) / from) + 64)
   const resampler = new Resampler(from, rate)
+  const out = new Int16Array(resampler.maxOutput(samples.length))
   return out.subarray(0, resampler.process(samples, out))
 }
 
-function loudestStart(samples: Int16Array): number {
-  let best = { start: 0, energy: -1 }
-  for (let start = 0; start + probeSamples <= samples.length; start += rate / 10) {
-    let energy = 0
-    for (let i = start; i < start + probeSamples; i += 4) energy += (samples[i] as number) ** 2
-    if (energy > best.energy) best = { start, energy }
+function loudPieces(samples: Int16Array): number[] {
+  const pieces: { readonly start: number; readonly energy: number }[] = []
+  for (let start = 0; start + pieceSamples <= samples.length; start += pieceSamples) {
+    pieces.push({ start, energy: energyOf(samples, start) })
   }
-  return best.start
+  const loudest = Math.max(...pieces.map(piece => piece.energy))
+  return pieces
+    .filter(piece => piece.energy > 0 && piece.energy >= loudest * pauseBelow)
+    .map(piece => piece.start)
 }
 
-function correlate(probe: Int16Array, signal: Int16Array, at: number): number {
-  let product = 0
-  let a = 0
-  let b = 0
-  for (let i = 0; i < probe.length; i += 1) {
-    const x = probe[i] as number
-    const y = signal[at + i] as number
-    product += x * y
-    a += x * x
-    b += y * y
+function find(piece: Int16Array, signal: Int16Array, from: number): number | undefined {
+  const energy = energyOf(piece, 0)
+  let best = { shift: -1, correlation: sameFrom }
+  for (let shift = 0; shift <= longestDelaySamples; shift++) {
+    const at = from + shift
+    if (at + piece.length > signal.length) break
+    let product = 0
+    for (let i = 0; i < piece.length; i += 1) product += (piece[i] as number) * (signal[at + i] as number)
+    if (product <= 0) continue
+    const correlation = product / Math.sqrt(energy * energyOf(signal, at) || 1)
+    if (correlation > best.correlation) best = { shift, correlation }
   }
-  return a === 0 || b === 0 ? 0 : product / Math.sqrt(a * b)
+  return best.shift < 0 ? undefined : best.shift
+}
+
+function energyOf(samples: Int16Array, start: number): number {
+  let energy = 0
+  for (let i = start; i < start + pieceSamples; i += 1) energy += (samples[i] as number) ** 2
+  return energy
 }

@@ -57,15 +57,19 @@ t.test('endpoint options are read', async t => {
   })
 })
 
-t.test('a delay is found, and another signal is not taken for the same', async t => {
-  const random = seededRandom(4)
-  const noise = (length: number): Int16Array =>
-    Int16Array.from({ length }, () => (random.uint32() % 8000) - 4000)
-  const spoken = noise(16_000)
-  const heard = new Int16Array(24_000)
-  heard.set(spoken, 960)
-  const found = delayOf(spoken, 8000, heard, 8000)
-  t.equal(found?.delayMs, 120)
-  t.ok((found?.correlation ?? 0) > 0.99)
-  t.ok((delayOf(spoken, 8000, noise(24_000), 8000)?.correlation ?? 1) < 0.2)
-})
+t.test(
+  'a delay is found although a part is missing, and another signal is not taken for the same',
+  async t => {
+    const random = seededRandom(4)
+    const noise = (length: number): Int16Array =>
+      Int16Array.from({ length }, () => (random.uint32() % 8000) - 4000)
+    const spoken = noise(16_000)
+    const heard = new Int16Array(24_000)
+    heard.set(spoken, 960)
+    heard.fill(0, 5000, 6000)
+    const found = delayOf(spoken, 8000, heard, 8000)
+    t.equal(found?.delayMs, 120)
+    t.ok(found && found.recognised >= 0.7 && found.recognised < 1, `${found?.recognised} recognised`)
+    t.equal(delayOf(spoken, 8000, noise(24_000), 8000), undefined)
+  },
+)
