@@ -1,7 +1,7 @@
 import { SipParseError } from './errors.ts'
 import { limitsFrom } from './limits.ts'
 import type { MessageLimits } from './limits.ts'
-import { readHead } from './parser.ts'
+import { answerable, readHead } from './parser.ts'
 
 export type Framed =
   | { readonly kind: 'message'; readonly bytes: Buffer }
@@ -181,19 +181,20 @@ export class StreamFramer {
 
   /** What the header section says about the body. Other faults than those of framing are left to the parser. */
   #bodyLength(head: Buffer): number {
-    const { contentLength, fault, partial } = readHead(head, this.#limits)
+    const { contentLength, fault, message } = readHead(head, this.#limits)
+    const partial = fault === undefined ? undefined : answerable(message)
     if (fault !== undefined) throw new SipParseError(fault.detail, { ...fault.details, partial, fatal: true })
     if (head.length + contentLength > this.#limits.messageBytes) throw this.#tooLarge(head)
     return contentLength
   }
 
   #tooLarge(head: Buffer): SipParseError {
-    const { partial } = readHead(head.subarray(0, this.#limits.messageBytes), this.#limits)
+    const { message } = readHead(head.subarray(0, this.#limits.messageBytes), this.#limits)
     return new SipParseError(`the message has more than ${this.#limits.messageBytes} octets`, {
       statusCode: 513,
       reasonPhrase: 'Message Too Large',
       fatal: true,
-      partial,
+      partial: answerable(message),
     })
   }
 }

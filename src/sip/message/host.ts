@@ -48,7 +48,8 @@ export function scanHostPort(text: string, from: number, to: number, spaced: boo
   if (text.charCodeAt(from) === 91) {
     const close = text.indexOf(']', from)
     if (close < 0 || close >= to) throw fail('the IPv6 address has no closing bracket', from)
-    host = text.slice(from + 1, close)
+    // RFC 3261 took `:::` before an IPv4 address from RFC 2373; RFC 5118 §4.10 has it tolerated.
+    host = text.slice(from + 1, close).replace(':::', '::')
     if (!isIpv6(host)) throw fail('not an IPv6 address', from)
     at = close + 1
   } else {

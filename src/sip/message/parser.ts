@@ -55,7 +55,7 @@ export interface Head {
   contentLength: number
   /** Why the end of the message cannot be told: Content-Length is missing or is no length. */
   fault: Fault | undefined
-  partial: SipRequest | undefined
+  message: SipMessage
 }
 
 /** What start line and header section say about the framing, for a stream. */
@@ -94,7 +94,7 @@ class Reading {
     return {
       contentLength: this.#contentLength,
       fault,
-      partial: fault === undefined ? undefined : answerable(message),
+      message,
     }
   }
 

@@ -308,7 +308,8 @@ function skipEscaped(text: string, from: number, members: CharClass, also: numbe
 function scanUriParam(text: string, from: number, flat: ParamValue[]): number {
   const nameEnd = skipEscaped(text, from, URI_PARAM, -1)
   if (nameEnd === from) throw new SipParseError('expected a URI parameter', { offset: from })
-  flat.push(text.slice(from, nameEnd))
+  // `%6C%72` is `lr`: names are looked up in one spelling.
+  flat.push(normaliseEscapes(text.slice(from, nameEnd), URI_PARAM))
   if (text.charCodeAt(nameEnd) !== 61) {
     flat.push(true)
     return nameEnd

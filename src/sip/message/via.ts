@@ -143,7 +143,8 @@ export function scanVia(scanner: Scanner, lenient = false): Via {
     scanner.expect(47)
     const version = scanner.token('a protocol version')
     scanner.expect(47)
-    if (protocol.toUpperCase() !== 'SIP' || version !== '2.0') {
+    // A 505 must find its way back through a Via of the version that it refuses.
+    if (!lenient && (protocol.toUpperCase() !== 'SIP' || version !== '2.0')) {
       throw scanner.fail(`the protocol is ${protocol}/${version}, not SIP/2.0`, 0)
     }
     transport = scanner.token('a transport')
