@@ -2,7 +2,7 @@
 import { Accept, Require } from '../message/headers/capabilities.ts'
 import type { SipRequest } from '../message/message.ts'
 import { methods } from '../message/methods.ts'
-import { admits, bodyIsOptional, mediaType } from './bodies.ts'
+import { admits, bodyIsOptional, mediaType, sessionBodyOf } from './bodies.ts'
 import type { Refusal } from './core-types.ts'
 
 /** The Allow header unless the owner sets another. */
@@ -88,7 +88,7 @@ function checkBody(request: SipRequest, policy: Policy): Refusal | undefined {
   const encoding = request.headers.get('Content-Encoding')?.trim().toLowerCase()
   const disposition = mediaType(request.headers.get('Content-Disposition') ?? 'session')
   const understood =
-    (type === undefined || admits(policy.accept, mediaType(type))) &&
+    (type === undefined || sessionBodyOf(request, policy.accept) !== undefined) &&
     (encoding === undefined || encoding === '' || encoding === 'identity') &&
     (disposition === 'session' || disposition === 'early-session')
   return understood ? undefined : unsupportedBody(policy)
