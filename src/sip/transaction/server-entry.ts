@@ -55,6 +55,8 @@ export class ServerEntry implements RunnerHost {
   statusCode = 0
   provisionals = 0
   ended = false
+  /** What diagnostics call this transaction; only there while somebody listens to them. */
+  shown: { readonly method: string; readonly callId: string; readonly branch: string } | undefined
   /** The user's side. Let go once it has no use for callbacks any more. */
   transaction: ServerTransaction | undefined
   readonly #host: ServerHost

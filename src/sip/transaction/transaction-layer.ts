@@ -12,6 +12,7 @@ import { newBranch, randomToken } from './branch.ts'
 import { ClientTransaction } from './client-transaction.ts'
 import type { CancelOptions, ClientHost } from './client-transaction.ts'
 import { transactionChannel } from './diagnostics.ts'
+import type { TransactionEvent } from './diagnostics.ts'
 import { clientKey, matchesByTags, mergeKey, serverKey } from './matching.ts'
 import { ServerEntry } from './server-entry.ts'
 import type { ServerHost } from './server-entry.ts'
@@ -98,8 +99,11 @@ export class TransactionLayer {
     this.#clientHost = {
       ...shared,
       startCancel: (cancel, branch, destination) => this.#start(cancel, branch, destination),
-      changed: (transaction, previous) =>
-        this.#noteState('client', transaction.request, transaction.branch, previous, transaction.state),
+      changed: ({ request, branch, state }, previous) => {
+        if (transactionChannel.hasSubscribers) {
+          this.#noteState('client', shownAs(request, branch), previous, state)
+        }
+      },
       ended: transaction => this.#clients.delete(clientKey(transaction.branch, transaction.request.method)),
     }
     this.#serverHost = {
@@ -107,9 +111,11 @@ export class TransactionLayer {
       newTag: () => randomToken(random),
       deliver: transaction => this.#deliver(transaction),
       deliverAck: (ack, flow) => this.onAck?.(ack, flow),
-      changed: ({ transaction, state }, previous) => {
-        const request = transaction?.request
-        this.#noteState('server', request, request?.via.branch ?? '', previous, state)
+      changed: (entry, previous) => {
+        if (!transactionChannel.hasSubscribers) return
+        const request = entry.transaction?.request
+        if (request !== undefined) entry.shown ??= shownAs(request, request.via.branch ?? '')
+        if (entry.shown !== undefined) this.#noteState('server', entry.shown, previous, entry.state)
       },
       ended: entry => this.#serverEnded(entry),
     }
@@ -283,23 +289,18 @@ export class TransactionLayer {
 
   #noteState(
     side: 'client' | 'server',
-    request: SipRequest | undefined,
-    branch: string,
+    shown: Pick<TransactionEvent, 'method' | 'callId' | 'branch'>,
     previous: string | undefined,
     state: string,
   ): void {
-    if (!transactionChannel.hasSubscribers || request === undefined) return
-    const { method, callId } = request
     const { endpoint } = this.#transport
-    transactionChannel.publish({
-      endpoint,
-      at: this.#clock.now(),
-      side,
-      method,
-      callId,
-      branch,
-      previous,
-      state,
-    })
+    transactionChannel.publish({ endpoint, at: this.#clock.now(), side, ...shown, previous, state })
   }
+}
+
+function shownAs(
+  { method, callId }: SipRequest,
+  branch: string,
+): Pick<TransactionEvent, 'method' | 'callId' | 'branch'> {
+  return { method, callId, branch }
 }

@@ -361,3 +361,61 @@ t.test(
     await assertClean(t, b)
   },
 )
+
+t.test(
+  'the ACK for a refusal that came by another connection goes over a new one, or its failure is no news',
+  async t => {
+    for (const reachable of [true, false]) {
+      const b = await bench()
+      const host = b.world.host('10.0.0.3')
+      const listener = await b.world.rawListener(host)
+      const lines = watch(
+        b.world,
+        b.layer.request(request('INVITE', { uri: 'sip:peer@10.0.0.3;transport=tcp' })),
+      )
+      await b.world.clock.advance(100)
+      const [first] = listener.connections
+      const sent = first?.take() ?? ''
+      first?.connection.destroy()
+      const again = await b.world.connect(host)
+      if (!reachable) await listener.close()
+      again.say(responseText(sent, '486 Busy Here'))
+      await b.world.clock.advance(100)
+      t.same(
+        lines.map(line => line.replace(/^\d+ /, '')),
+        ['486', 'terminated'],
+        'the response counts, whatever becomes of its ACK',
+      )
+      t.equal(
+        startLine(listener.connections[1]?.take() ?? ''),
+        reachable ? 'ACK sip:peer@10.0.0.3;transport=tcp SIP/2.0' : '',
+      )
+      await assertClean(t, b)
+    }
+  },
+)
+
+t.test(
+  'a closed socket under a retransmission ends the request with a transport error (§17.1.4)',
+  async t => {
+    const b = await bench()
+    const lines = watch(b.world, b.layer.request(request('INVITE')))
+    const other = watch(b.world, b.layer.request(request('OPTIONS')))
+    await b.transport.close()
+    await b.world.clock.advance(1_000)
+    t.same(lines, ['500 transport shutdown', '500 terminated'])
+    t.same(other, ['500 transport shutdown', '500 terminated'])
+    await assertClean(t, b)
+  },
+)
+
+t.test('a close of the layer while a name is looked up sends nothing afterwards', async t => {
+  const b = await bench()
+  b.world.resolver.setAddresses('peer.test', ['10.0.0.2'])
+  const lines = watch(b.world, b.layer.request(request('OPTIONS', { uri: 'sip:peer@peer.test' })))
+  b.layer.close()
+  await b.world.clock.advance(1_000)
+  t.same(lines, ['0 transport shutdown', '0 terminated'])
+  t.same(b.peer.take(), [])
+  await assertClean(t, b)
+})

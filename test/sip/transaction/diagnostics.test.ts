@@ -15,10 +15,7 @@ t.test(
       listen: [{ transport: 'udp', host: '10.0.0.1' }],
     })
     const layer = new TransactionLayer({ transport, clock: world.clock, random: seededRandom(1) })
-    layer.onRequest = transaction => {
-      transaction.onTerminated = () => {}
-      transaction.reply(200)
-    }
+    layer.onRequest = transaction => transaction.reply(200)
     const peer = await world.rawUdp(world.host('10.0.0.2'))
     const states: TransactionEvent[] = []
     const messages: MessageEvent[] = []
@@ -29,19 +26,16 @@ t.test(
     peer.say(requestText())
     await world.clock.advance(40_000)
     t.same(
-      states.map(({ side, method, callId, branch, previous, state }) => [
-        side,
-        method,
-        callId,
-        branch,
-        previous,
-        state,
-      ]),
+      states.map(({ side, method, callId, branch }) => [side, method, callId, branch]),
+      states.map(() => ['server', 'OPTIONS', 'call-1@10.0.0.2', 'z9hG4bK-peer-1']),
+    )
+    t.same(
+      states.map(({ previous, state }) => [previous, state]),
       [
         [undefined, 'trying'],
         ['trying', 'completed'],
         ['completed', 'terminated'],
-      ].map(change => ['server', 'OPTIONS', 'call-1@10.0.0.2', 'z9hG4bK-peer-1', ...change]),
+      ],
     )
     t.ok(states.every(({ endpoint }) => endpoint === transport))
     t.same(
