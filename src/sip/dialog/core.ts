@@ -179,6 +179,9 @@ export class UserAgentCore {
       const open = [...this.#sessions.values()]
       for (const session of open) session.hangup()
       await Promise.all(open.map(session => session.settled))
+      // What is kept for repeated 2xx would hold the process up; with the transport closed nobody comes for it.
+      this.#acks.clear()
+      this.#late.clear()
       this.#acks.clear()
       this.#late.clear()
     })()
@@ -214,7 +217,9 @@ export class UserAgentCore {
       return
     }
     const refusal =
-      this.screen?.(request, flow) ?? this.#checkCapacity(request) ?? checkRequest(request, this.#host)
+      this.#ask(() => this.screen?.(request, flow)) ??
+      this.#checkCapacity(request) ??
+      checkRequest(request, this.#host)
     if (refusal !== undefined) {
       this.#answer(transaction, refusal)
       return
@@ -224,9 +229,25 @@ export class UserAgentCore {
       return
     }
     const incoming = new ServerRequest(this.#host, transaction)
-    if (this.onRequest?.(incoming) === true || incoming.responded) return
-    if (request.method === 'BYE') this.#answer(transaction, { statusCode: 481 }) // §15.1.2
+    let taken = false
+    const refused = this.#ask(() => {
+      taken = this.onRequest?.(incoming) === true
+      return undefined
+    })
+    if (taken || incoming.responded) return
+    if (refused !== undefined) this.#answer(transaction, refused)
+    else if (request.method === 'BYE') this.#answer(transaction, { statusCode: 481 }) // §15.1.2
     else this.#answer(transaction, answerOutside(request, this.#host))
+  }
+
+  /** Asks the owner; what it throws is published, and the request answered 500. */
+  #ask(question: () => Refusal | undefined): Refusal | undefined {
+    try {
+      return question()
+    } catch (error) {
+      if (this.#host.hasSubscribers) this.#host.publish({ kind: 'handler-error', error })
+      return { statusCode: 500 }
+    }
   }
 
   #checkCapacity(request: SipRequest): Refusal | undefined {

@@ -1,6 +1,5 @@
 import { createRequest } from '../message/build.ts'
 import type { SipMessage, SipRequest, SipResponse } from '../message/message.ts'
-import { methods } from '../message/methods.ts'
 import type { NameAddr } from '../message/name-addr.ts'
 import type { Uri } from '../message/uri.ts'
 import type { DialogId } from './dialog-id.ts'
@@ -197,11 +196,6 @@ export class Dialog {
     if (this.#remoteSequence !== undefined && sequence < this.#remoteSequence) return outOfOrder
     this.#remoteSequence = sequence
     return accepted
-  }
-
-  /** Whether the method is one whose Contact replaces the remote target, once its request is accepted. */
-  static refreshesTarget(method: string): boolean {
-    return methods.get(method)?.refreshesTarget ?? false
   }
 }
 

@@ -42,7 +42,7 @@ export class ServerSession
   readonly offer: SessionBody | undefined
   readonly #transaction: ServerTransaction
   readonly #onGone: () => void
-  readonly #contact: string
+  #contact: string | undefined
   #answered = false
   #early: SessionBody | undefined
   #provisional: SipResponse | undefined
@@ -70,7 +70,6 @@ export class ServerSession
     this.offer = sessionBodyOf(request, host.accept)
     this.#transaction = transaction
     this.#onGone = onGone
-    this.#contact = host.contact(flow, request.uri.kind === 'sip' ? request.uri.user : undefined)
     this.negotiation.invite = 'server'
     if (this.offer !== undefined) this.negotiation.offer = 'remote-offer'
     this.setDialog(Dialog.fromRequest(request, this.localTag))
@@ -114,7 +113,7 @@ export class ServerSession
       throw new OptionError('statusCode', `${statusCode} does not answer a call; give 200 to 299`)
     }
     const body = options.body ?? this.#early
-    const contact = options.contact ?? this.#contact
+    const contact = options.contact ?? this.contact()
     this.#success = createResponse(this.invite, statusCode, {
       toTag: this.localTag,
       headers: [['Contact', contact], ...this.host.capabilities('response'), ...(options.headers ?? [])],
@@ -151,6 +150,8 @@ export class ServerSession
   }
 
   protected contact(): string {
+    const { uri } = this.invite
+    this.#contact ??= this.host.contact(this.#transaction.flow, uri.kind === 'sip' ? uri.user : undefined)
     return this.#contact
   }
 

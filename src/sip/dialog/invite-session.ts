@@ -2,6 +2,7 @@ import { OptionError, SipError } from '../../runtime/errors.ts'
 import { createResponse } from '../message/build.ts'
 import { SipResponse } from '../message/message.ts'
 import type { SipRequest } from '../message/message.ts'
+import { methods } from '../message/methods.ts'
 import type { ServerTransaction } from '../transaction/server-transaction.ts'
 import type { DigestClient } from '../auth/client.ts'
 import type { Flow } from '../transport/flow.ts'
@@ -159,18 +160,24 @@ export abstract class InviteSessionBase<
     if (ownMethods.has(method)) {
       throw new OptionError('method', `${method} is the session's own: use hangup() or reinvite()`)
     }
+    if (method === 'UPDATE' && options.body !== undefined) {
+      throw new OptionError('body', 'an offer changes the session: use reinvite()')
+    }
     if (dialog === undefined || this.#end !== undefined) {
       throw new SipDialogStateError(`the session is ${this.#public}: there is no dialog to send ${method} in`)
     }
     try {
+      const facts = methods.get(method)
+      const own = facts?.needsContact === true ? this.targetHeaders('request') : this.host.identity('request')
       const { response, flow } = await sendAuthenticated(this.host.transactions, this.digest, () => {
         const { request, nextHop } = dialog.createRequest(method, {
-          headers: [...this.host.identity('request'), ...(options.headers ?? [])],
+          headers: [...own, ...(options.headers ?? [])],
           ...(options.body === undefined ? {} : { body: options.body }),
         })
         return { request, destination: routeOver(nextHop, this.#flow) }
       })
       this.useFlow(flow)
+      if (facts?.refreshesTarget === true && response.statusCode < 300) dialog.refreshTarget(response)
       if (endsDialog(method, response.statusCode)) this.lost(response)
       return response
     } catch (error) {

@@ -21,6 +21,8 @@ export class OutgoingChange {
   #running = false
   /** Ends the wait after a 491. */
   #wake: (() => void) | undefined
+  /** Gives up waiting for the final response. */
+  #abort: ((reason: unknown) => void) | undefined
 
   constructor(session: ChangingSession, dialog: Dialog) {
     this.#session = session
@@ -42,6 +44,7 @@ export class OutgoingChange {
   /** The session is over. */
   close(): void {
     this.#wake?.()
+    this.#abort?.(overMeanwhile())
   }
 
   async #attempts(options: ReinviteOptions): Promise<SipResponse> {
@@ -81,10 +84,11 @@ export class OutgoingChange {
       negotiation.offer = 'stable'
     }
     return new Promise((resolve, reject) => {
+      this.#abort = reject
       const failed = (error: unknown): void => {
         free()
-        session.lost(error)
         reject(error)
+        session.lost(error)
       }
       let transaction: ClientTransaction
       try {
@@ -132,7 +136,7 @@ export class OutgoingChange {
     let failure: unknown
     try {
       if (!session.alive) {
-        failure = new SipDialogStateError('the session ended while it was being changed')
+        failure = overMeanwhile()
       } else if (body === undefined) {
         if (!late) throw new SipDialogStateError('the 2xx brought no answer to our offer')
       } else if (late) {
@@ -170,6 +174,10 @@ export class OutgoingChange {
   }
 
   #mustBeAlive(): void {
-    if (!this.#session.alive) throw new SipDialogStateError('the session ended while it was being changed')
+    if (!this.#session.alive) throw overMeanwhile()
   }
+}
+
+function overMeanwhile(): SipDialogStateError {
+  return new SipDialogStateError('the session ended while it was being changed')
 }

@@ -4,6 +4,10 @@ import type { DialogEvent } from '../../../src/sip/dialog/core-types.ts'
 import type { IncomingRequest } from '../../../src/sip/dialog/session-types.ts'
 import { recorder, sdp, textOf, World } from './world.ts'
 
+function fail(): never {
+  throw new Error('broken')
+}
+
 t.test(
   'outside a dialog: what nobody takes is answered with what helps the peer (RFC 3261 §8.2, §21.4)',
   async t => {
@@ -404,4 +408,57 @@ t.test('hundreds of calls leave nothing behind', async t => {
   t.same(await world.leftovers(), { core: 0, transactions: 0 })
   await world.transport.close()
   t.equal(world.clock.pendingTimers, 0)
+})
+
+t.test('an owner that throws on screening or on a request: 500, and the core goes on', async t => {
+  const world = await World.create()
+  const { peer } = world
+  world.core.onRequest = fail
+  peer.send(peer.request('MESSAGE', { callId: 'm' }))
+  await world.run()
+  t.same(peer.statuses('MESSAGE'), [500])
+  world.core.screen = fail
+  peer.send(peer.request('INVITE', { callId: 'i', body: sdp('x') }))
+  await world.run()
+  t.same(peer.statuses('INVITE'), [500])
+})
+
+t.test(
+  'requests that carry a Contact refresh the target; those the session sends itself are refused',
+  async t => {
+    const world = await World.create()
+    const { session } = await world.answered()
+    const { peer } = world
+    const update = session.request('UPDATE')
+    await world.run()
+    t.equal(String(peer.lastRequest('UPDATE').contacts), '<sip:agent@192.0.2.1:5060>')
+    peer.respond(peer.lastRequest('UPDATE'), 200, { contact: '<sip:moved@192.0.2.2>' })
+    await world.clock.runFor(update)
+    const info = session.request('INFO')
+    await world.run()
+    t.equal(peer.lastRequest('INFO').requestUri, 'sip:moved@192.0.2.2')
+    t.equal(peer.lastRequest('INFO').contacts.length, 0)
+    peer.respond(peer.lastRequest('INFO'), 200)
+    await world.clock.runFor(info)
+    for (const method of ['BYE', 'INVITE', 'ACK', 'CANCEL']) {
+      await t.rejects(session.request(method), { code: 'SIP_OPTION', field: 'method' })
+    }
+    await t.rejects(session.request('UPDATE', { body: sdp('x') }), { code: 'SIP_OPTION', field: 'body' })
+  },
+)
+
+t.test('a Contact we cannot send to ends the dialog as lost, without a throw', async t => {
+  const world = await World.create()
+  const handlers = recorder()
+  const { peer } = world
+  peer.send(peer.request('INVITE', { contact: '<sips:peer@192.0.2.2>', body: sdp('o') }))
+  await world.run()
+  world.session.handlers = handlers
+  world.session.answer({ body: sdp('a') })
+  await world.run()
+  peer.send(peer.inDialog('ACK', peer.lastResponse('INVITE', 200)))
+  await world.run()
+  await t.rejects(world.clock.runFor(world.session.request('INFO')), { code: 'SIP_TRANSPORT' })
+  t.same(handlers.log.at(-1), 'end transport dialog-lost')
+  t.same(await world.leftovers(), { core: 0, transactions: 0 })
 })
