@@ -43,7 +43,10 @@ export function datagramResponseTarget(via: Via, { transport, remote }: Flow): R
   const host = received ?? via.host
   const port = typeof rport === 'number' ? rport : sentByPort
   // Nearly always the source address, whose family is known.
-  return host === remote.address ? { host, port, family: remote.family } : target(host, port)
+  if (host === remote.address || host === unmapped(remote.address)) {
+    return { host: remote.address, port, family: remote.family }
+  }
+  return target(host, port)
 }
 
 /** For a response whose connection is gone: the source address again, but the port the sender listens on. */
