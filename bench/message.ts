@@ -164,7 +164,7 @@ export async function run({ short }: BenchOptions): Promise<readonly BenchLine[]
     4,
   )
   const built = request.clone()
-  for (const [name, value] of [...request.headers]) {
+  for (const [name, value] of request.headers) {
     built.headers.delete(name)
     built.headers.append(name, value)
   }

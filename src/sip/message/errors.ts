@@ -62,7 +62,7 @@ export class SipParseError extends SipError {
       reasonPhrase,
       partial,
       fatal,
-      cause: this,
+      cause: this.cause,
       ...details,
     })
   }

@@ -117,7 +117,8 @@ export class HeaderField {
 
   /** The line as octets, without its CRLF. */
   get line(): string {
-    return `${this.name}: ${toOctets(this.value)}`
+    // A stray CR that nobody refused must not reach the next hop, which may see a line end in it.
+    return `${this.name}: ${toOctets(this.value.replace(/[\r\n]/g, ' '))}`
   }
 
   /** The name to use when this line is replaced: as it was written, or the usual spelling. */
@@ -143,7 +144,8 @@ export class FieldIndex {
   readonly section: Section
   /** Id (-1 - id of a folded line), start, start of the value, end. */
   readonly #lines: number[] = []
-  #made: (HeaderField | undefined)[] | undefined
+  /** With holes: nobody asks for most lines. */
+  readonly #made: (HeaderField | undefined)[] = []
 
   constructor(section: Section) {
     this.section = section
@@ -168,7 +170,6 @@ export class FieldIndex {
   }
 
   at(place: number): HeaderField {
-    this.#made ??= new Array<HeaderField | undefined>(this.size)
     const made = this.#made[place]
     if (made !== undefined) return made
     const lines = this.#lines

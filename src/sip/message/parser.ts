@@ -1,4 +1,4 @@
-import { isToken } from './chars.ts'
+import { hasLineBreak, isToken } from './chars.ts'
 import { SipParseError } from './errors.ts'
 import type { ParseErrorDetails } from './errors.ts'
 import { FieldIndex } from './field.ts'
@@ -162,7 +162,7 @@ class Reading {
   #response(text: string, offset: number, headers: Headers): SipResponse {
     const match = /^SIP\/(\d+\.\d+) (\d{3})(?: ([^]*))?$/i.exec(text)
     const statusCode = Number(match?.[2] ?? 0)
-    if (match === null) this.#fail('not a status line', { offset })
+    if (match === null || hasLineBreak(text)) this.#fail('not a status line', { offset })
     else if (match[1] !== '2.0') this.#fail(`version ${match[1] as string}`, { offset, statusCode: 505 })
     else if (statusCode < 100 || statusCode > 699)
       this.#fail(`status code ${statusCode}`, { offset: offset + 8 })

@@ -49,7 +49,8 @@ export class Section {
 
   textAt(from: number, to: number): string {
     const text = this.octets.slice(from, to)
-    return (this.#ascii ??= isAscii(this.bytes)) ? text : fromOctets(text)
+    this.#ascii ??= isAscii(this.bytes)
+    return this.#ascii ? text : fromOctets(text)
   }
 
   /** Only a section of `crlf` may be sent on as it is; in a `stray` one a CR stands without LF (or LF within a line). */

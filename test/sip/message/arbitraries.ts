@@ -8,7 +8,7 @@ import { Via } from '../../../src/sip/message/via.ts'
 const alphanum = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 
 function text(characters: string, minLength: number, maxLength: number): fc.Arbitrary<string> {
-  return fc.string({ unit: fc.constantFrom(...characters), minLength, maxLength })
+  return fc.string({ unit: fc.constantFrom(...characters.split('')), minLength, maxLength })
 }
 
 export const token: fc.Arbitrary<string> = text(`${alphanum}-.!%*_+\`'~`, 1, 20)
@@ -36,7 +36,7 @@ const pairs: fc.Arbitrary<[string, string | true][]> = fc
   .array(fc.tuple(token, fc.oneof(fc.constant(true as const), token, quotable)), { maxLength: 4 })
   .map(distinct)
 
-export const headerParams: fc.Arbitrary<Params> = pairs.map(Params.of)
+export const headerParams: fc.Arbitrary<Params> = pairs.map(init => Params.of(init))
 
 export const sipUri: fc.Arbitrary<SipUri> = fc
   .record({
@@ -128,7 +128,7 @@ export const messageText: fc.Arbitrary<MessageText> = fc
     const uri = parts.uri.with({ headers: undefined })
     const startLine = parts.isResponse
       ? `SIP/2.0 ${parts.status} ${parts.reason}`
-      : `${parts.method} ${uri} SIP/2.0`
+      : `${parts.method} ${uri.toString()} SIP/2.0`
     const headers: [string, string][] = [
       ...viaLines.map((value): [string, string] => [name('Via', 'v'), value]),
       [name('From', 'f'), parts.from.toString()],

@@ -160,28 +160,31 @@ test('3.3.1 insuf: the answer has what the request had', async t => {
   t.notMatch(text, /undefined|From/)
 })
 
+function firstContact(name: string): { header: number; uri: number; headers: readonly unknown[] } {
+  const [contact] = parsed(name).contacts
+  if (typeof contact !== 'object' || contact.uri.kind !== 'sip') throw new Error('no SIP contact')
+  return { header: contact.params.size, uri: contact.uri.params.size, headers: contact.uri.headers }
+}
+
 test('3.3.12-14: parameters of the Contact and of its URI are kept apart', async t => {
-  const first = (name: string): { header: number; uri: number; headers: readonly unknown[] } => {
-    const [contact] = parsed(name).contacts
-    if (typeof contact !== 'object' || contact.uri.kind !== 'sip') throw new Error('no SIP contact')
-    return { header: contact.params.size, uri: contact.uri.params.size, headers: contact.uri.headers }
-  }
-  t.same(first('cparam01'), { header: 1, uri: 0, headers: [] })
-  t.same(first('cparam02'), { header: 0, uri: 1, headers: [] })
-  t.same(first('regescrt').headers, [['Route', '<sip:sip.example.com>']])
+  t.same(firstContact('cparam01'), { header: 1, uri: 0, headers: [] })
+  t.same(firstContact('cparam02'), { header: 0, uri: 1, headers: [] })
+  t.same(firstContact('regescrt').headers, [['Route', '<sip:sip.example.com>']])
 })
 
+function readIpv6(name: string): SipMessage {
+  return judge(tortureIpv6.find(item => item.name === name)?.bytes as Buffer).message as SipMessage
+}
+
 test('RFC 5118 4.3, 4.4, 4.5: ports and received with and without brackets', async t => {
-  const read = (name: string): SipMessage =>
-    judge(tortureIpv6.find(item => item.name === name)?.bytes as Buffer).message as SipMessage
   const target = (name: string): unknown[] => {
-    const message = read(name)
+    const message = readIpv6(name)
     const uri = message.kind === 'request' ? message.uri : undefined
     return uri?.kind === 'sip' ? [uri.host, uri.port] : []
   }
   t.same(target('port-ambiguous'), ['2001:db8::10:5070', undefined])
   t.same(target('port-unambiguous'), ['2001:db8::10', 5070])
-  t.equal(read('via-received-param-with-delim').via.received, '2001:db8::9:255')
-  t.equal(read('via-received-param-no-delim').via.received, '2001:db8::9:255')
+  t.equal(readIpv6('via-received-param-with-delim').via.received, '2001:db8::9:255')
+  t.equal(readIpv6('via-received-param-no-delim').via.received, '2001:db8::9:255')
   t.same(target('ipv6-bug-abnf-3-colons'), target('ipv6-correct-abnf-2-colons'))
 })

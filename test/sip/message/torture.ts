@@ -74,11 +74,12 @@ Content-Transfer-Encoding: binary
 const long = (count: number): string => 'long'.repeat(count)
 const caller = 'amazinglylongcallername'.repeat(5)
 
-const manyVias = [
-  ...['Via: ', 'v: ', 'V: ', 'Via: ', 'ViA: ', 'VIa: ', 'VIA: ', 'via: ', 'viA: ', 'vIa: ', 'vIA: '],
-  ...['V :  ', 'v :  ', 'V  : ', 'v  : ', 'Via : ', 'Via  : '],
-  ...Array.from({ length: 16 }, () => 'Via: '),
-].map((name, index) => `${name}SIP/2.0/TCP sip${33 - index}.example.com`)
+const viaNames = [
+  ['Via: ', 'v: ', 'V: ', 'Via: ', 'ViA: ', 'VIa: ', 'VIA: ', 'via: ', 'viA: ', 'vIa: ', 'vIA: '],
+  ['V :  ', 'v :  ', 'V  : ', 'v  : ', 'Via : ', 'Via  : '],
+  Array.from({ length: 16 }, () => 'Via: '),
+]
+const manyVias = viaNames.flat().map((name, index) => `${name}SIP/2.0/TCP sip${33 - index}.example.com`)
 
 export const torture: readonly TortureMessage[] = [
   message(
