@@ -52,9 +52,9 @@ function checkScheme(request: SipRequest): Refusal | undefined {
   }
 }
 
-/** §8.1.1.8: without a Contact there would be nowhere to send to in the dialog. */
+/** §8.1.1.8: without a Contact there would be nowhere to send to in the dialog. A re-INVITE without one keeps the target there is. */
 function checkContact(request: SipRequest): Refusal | undefined {
-  if (request.method !== 'INVITE') return undefined
+  if (request.method !== 'INVITE' || request.to.tag !== undefined) return undefined
   try {
     const { contacts } = request
     if (contacts === '*' || contacts.length !== 1) {

@@ -1,22 +1,20 @@
-import { OptionError, SipError } from '../../runtime/errors.ts'
 import { createResponse } from '../message/build.ts'
-import { SipResponse } from '../message/message.ts'
-import type { SipRequest } from '../message/message.ts'
-import { methods } from '../message/methods.ts'
+import type { SipRequest, SipResponse } from '../message/message.ts'
 import type { ServerTransaction } from '../transaction/server-transaction.ts'
 import type { DigestClient } from '../auth/client.ts'
 import type { Flow } from '../transport/flow.ts'
 import { Negotiation } from './changes.ts'
 import type { ChangingSession } from './changes.ts'
-import { answerInDialog, checkRequest, endsDialog } from './defaults.ts'
+import { answerInDialog, checkRequest } from './defaults.ts'
 import type { Dialog } from './dialog.ts'
-import { SipDialogStateError, SipResponseError } from './errors.ts'
+import { SipDialogStateError } from './errors.ts'
+import { requestInDialog } from './in-dialog-request.ts'
 import { IncomingChanges } from './incoming-changes.ts'
 import { ServerRequest } from './server-request.ts'
 import { OutgoingChange } from './outgoing-change.ts'
-import { sendAuthenticated } from './outgoing.ts'
 import { reasonParts, reasonsOf, reasonValue } from './reason.ts'
-import { routeOver } from './session-host.ts'
+import { asSipError, completeEnd, failedReasons, lostParts, noAckReasons } from './session-end.ts'
+import type { EndParts } from './session-end.ts'
 import type { SessionHost } from './session-host.ts'
 import { publicState, step } from './session-table.ts'
 import type { CommonAction, CommonEvent, Table } from './session-table.ts'
@@ -36,17 +34,11 @@ import type {
 
 type MachineState = keyof typeof publicState
 
-/** The parts of a `SessionEnd` that are not empty. */
-export type EndParts = Pick<SessionEnd, 'by' | 'cause'> & Partial<SessionEnd>
-
 /** What `hangup` leaves behind for the moment when it can be carried out. */
 interface Wish {
   readonly headers: HeaderList
   readonly reasons: readonly SessionReason[]
 }
-
-/** Methods the machine sends when it is their time. */
-const ownMethods: ReadonlySet<string> = new Set(['INVITE', 'ACK', 'CANCEL', 'BYE', 'PRACK'])
 
 const noWish: Wish = { headers: [], reasons: [] }
 
@@ -156,34 +148,10 @@ export abstract class InviteSessionBase<
   }
 
   async request(method: string, options: RequestInDialogOptions = {}): Promise<SipResponse> {
-    const dialog = this.#dialog
-    if (ownMethods.has(method)) {
-      throw new OptionError('method', `${method} is the session's own: use hangup() or reinvite()`)
-    }
-    if (method === 'UPDATE' && options.body !== undefined) {
-      throw new OptionError('body', 'an offer changes the session: use reinvite()')
-    }
-    if (dialog === undefined || this.#end !== undefined) {
+    if (this.#dialog === undefined || this.#end !== undefined) {
       throw new SipDialogStateError(`the session is ${this.#public}: there is no dialog to send ${method} in`)
     }
-    try {
-      const facts = methods.get(method)
-      const own = facts?.needsContact === true ? this.targetHeaders('request') : this.host.identity('request')
-      const { response, flow } = await sendAuthenticated(this.host.transactions, this.digest, () => {
-        const { request, nextHop } = dialog.createRequest(method, {
-          headers: [...own, ...(options.headers ?? [])],
-          ...(options.body === undefined ? {} : { body: options.body }),
-        })
-        return { request, destination: routeOver(nextHop, this.#flow) }
-      })
-      this.useFlow(flow)
-      if (facts?.refreshesTarget === true && response.statusCode < 300) dialog.refreshTarget(response)
-      if (endsDialog(method, response.statusCode)) this.lost(response)
-      return response
-    } catch (error) {
-      if (isUnanswered(error)) this.lost(error)
-      throw error
-    }
+    return requestInDialog(this, this.#dialog, method, options)
   }
 
   // ---- the machine ----------------------------------------------------------------------------------------------
@@ -466,14 +434,7 @@ export abstract class InviteSessionBase<
   /** The owner learns how it ended; only the first counts. */
   protected finishWith(parts: EndParts): void {
     if (this.#end !== undefined) return
-    const end: SessionEnd = {
-      statusCode: undefined,
-      response: undefined,
-      request: undefined,
-      reasons: [],
-      error: undefined,
-      ...parts,
-    }
+    const end = completeEnd(parts)
     this.#end = end
     this.#incoming?.close()
     this.#outgoing?.close()
@@ -490,31 +451,4 @@ export abstract class InviteSessionBase<
 
   /** The machine is in `terminated`: nothing is left to do. */
   protected abstract onTerminated(): void
-}
-
-const noAckReasons: readonly SessionReason[] = [{ protocol: 'SIP', cause: 408, text: 'No ACK received' }]
-const failedReasons: readonly SessionReason[] = [
-  { protocol: 'SIP', cause: 488, text: 'No agreement on media' },
-]
-
-/** What a lost dialog ended by: a 481 or 408 in it, or no answer at all. */
-function lostParts(by: unknown): EndParts {
-  if (by instanceof SipResponse) {
-    return { by: 'remote', cause: 'dialog-lost', statusCode: by.statusCode, response: by }
-  }
-  if (by instanceof SipResponseError) {
-    return { by: 'remote', cause: 'dialog-lost', statusCode: by.statusCode, response: by.response, error: by }
-  }
-  const error = asSipError(by)
-  return { by: error?.code === 'SIP_TRANSPORT' ? 'transport' : 'timeout', cause: 'dialog-lost', error }
-}
-
-/** Whether the request got no response at all: that ends the dialog too (RFC 3261 §12.2.1.2). */
-function isUnanswered(error: unknown): boolean {
-  return error instanceof SipError && (error.code === 'SIP_TIMEOUT' || error.code === 'SIP_TRANSPORT')
-}
-
-export function asSipError(error: unknown): SipError | undefined {
-  if (error === undefined || error instanceof SipError) return error
-  return new SipError('SIP_STATE', 'a handler of the session failed: see cause', { cause: error })
 }

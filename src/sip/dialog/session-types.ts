@@ -2,6 +2,7 @@
 import type { SipError } from '../../runtime/errors.ts'
 import type { SipRequest, SipResponse } from '../message/message.ts'
 import type { Destination } from '../transport/destination.ts'
+import type { Flow } from '../transport/flow.ts'
 import type { Credentials } from '../auth/client.ts'
 
 /** Header fields the owner adds, in order. CR, LF and NUL in a value are refused when the message is made. */
@@ -156,6 +157,10 @@ export interface InviteSession {
   readonly invite: SipRequest
   /** Settles once, never rejects. */
   readonly ended: Promise<SessionEnd>
+  /** Settles, never rejects, when nothing is left to send: the BYE has been answered or given up. Not before `ended`. */
+  readonly settled: Promise<void>
+  /** What the latest message of the dialog came in or went out by; undefined before there was one. */
+  readonly flow: Flow | undefined
   /** How it ended; undefined while it has not. */
   readonly end: SessionEnd | undefined
   /**

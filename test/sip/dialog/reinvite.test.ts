@@ -391,3 +391,17 @@ t.test('a re-INVITE that overtakes the ACK is answered (RFC 5407 §3.1)', async 
   await world.run(5000)
   t.equal(session.state, 'confirmed')
 })
+
+t.test('a re-INVITE without a Contact keeps the target', async t => {
+  const { world, ok } = await up()
+  const { peer } = world
+  peer.send(peer.inDialog('INVITE', ok, { contact: undefined, body: sdp('x') }))
+  await world.run()
+  const second = peer.responses('INVITE', 200).at(-1) as SipResponse
+  t.equal(second.cseq.sequence, 2)
+  peer.send(peer.inDialog('ACK', second))
+  await world.run()
+  world.session.hangup()
+  await world.run()
+  t.equal(peer.lastRequest('BYE').requestUri, 'sip:peer@192.0.2.2')
+})
