@@ -18,7 +18,7 @@ export async function run({ short }: BenchOptions): Promise<readonly BenchLine[]
   try {
     const [ours, reference] = children
     const taken = new Map<MeasuredChild, number[]>(children.map(child => [child, []]))
-    for (const child of children) await callWithSipp(child.ports[0] ?? 0, { calls: calls / 2, perSecond })
+    for (const child of children) await callWithSipp(child.ports[0] ?? 0, { calls: calls * 2, perSecond })
     for (let round = 0; round < rounds; round += 1) {
       for (const child of round % 2 === 0 ? children : children.toReversed()) {
         const cpuMicros = await child.during(() => callWithSipp(child.ports[0] ?? 0, { calls, perSecond }))
