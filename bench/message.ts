@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { createResponse } from '../src/sip/message/build.ts'
-import type { SipRequest } from '../src/sip/message/message.ts'
+import type { SipMessage, SipRequest } from '../src/sip/message/message.ts'
 import { parseMessage } from '../src/sip/message/parser.ts'
 import { serialise } from '../src/sip/message/serialiser.ts'
 import { checkMessage } from '../src/sip/message/validate.ts'
@@ -66,8 +66,8 @@ const invite = Buffer.from(
 let sink = 0
 
 /** What a proxy or an endpoint reads of every request. */
-function readOurs(): void {
-  const { via, from, to, callId, cseq, contacts } = parseMessage(invite)
+function readOurs(message: SipMessage): void {
+  const { via, from, to, callId, cseq, contacts } = message
   sink += (via.branch?.length ?? 0) + (from.tag?.length ?? 0) + to.uriText.length
   sink += callId.length + cseq.sequence + contacts.length
 }
@@ -106,6 +106,11 @@ export async function run({ short }: BenchOptions): Promise<readonly BenchLine[]
   agree()
   const operations = short ? 500 : 20_000
   const lines: BenchLine[] = []
+  // One message of each stays alive, as in any process at work: if the last one goes, a full collection between the
+  // rounds takes the shapes along that the compiled code relies on, and what is measured is the compiler.
+  const request = parseMessage(invite) as SipRequest
+  const theirs = reference.parse(invite.toString('binary'))
+  readOurs(request)
 
   async function compare(
     name: string,
@@ -132,7 +137,12 @@ export async function run({ short }: BenchOptions): Promise<readonly BenchLine[]
   }
 
   const parseTheirs = { name: 'npm sip: parse', run: readReference }
-  await compare('parse a 1.2 kB INVITE, six headers read', readOurs, parseTheirs, 4)
+  await compare(
+    'parse a 1.2 kB INVITE, six headers read',
+    () => readOurs(parseMessage(invite)),
+    parseTheirs,
+    4,
+  )
   await compare(
     'parse it and check all that RFC 3261 asks for',
     () => {
@@ -143,8 +153,6 @@ export async function run({ short }: BenchOptions): Promise<readonly BenchLine[]
     parseTheirs,
   )
 
-  const request = parseMessage(invite) as SipRequest
-  const theirs = reference.parse(invite.toString('binary'))
   const writeTheirs = {
     name: 'npm sip: stringify',
     run: () => {

@@ -16,12 +16,32 @@ export const emptyBody: Uint8Array = new Uint8Array(0)
  */
 abstract class Message {
   headers: Headers
-  /** For a received message a view of what was received, not a copy. */
-  body: Uint8Array
+  #body: Uint8Array
+  /** Where the body is in `#body`; 0 and -1 once it is all of it. */
+  #bodyStart = 0
+  #bodyEnd = -1
 
   constructor(headers: Headers, body: Uint8Array) {
     this.headers = headers
-    this.body = body
+    this.#body = body
+  }
+
+  /** For a received message a view of what was received, not a copy. */
+  get body(): Uint8Array {
+    if (this.#bodyEnd >= 0) this.body = this.#body.subarray(this.#bodyStart, this.#bodyEnd)
+    return this.#body
+  }
+
+  set body(body: Uint8Array) {
+    this.#body = body
+    this.#bodyEnd = -1
+  }
+
+  /** Takes its body from there, without making the view of it that nobody may ask for. */
+  takeBody(bytes: Uint8Array, from: number, to: number): void {
+    this.#body = bytes
+    this.#bodyStart = from
+    this.#bodyEnd = to
   }
 
   /** The topmost Via. */

@@ -1,8 +1,8 @@
 import { hasLineBreak, skip, TOKEN } from './chars.ts'
 import { SipParseError, SipSerialiseError } from './errors.ts'
-import { Params, scanParams } from './params.ts'
+import { Params, plainParamsAt, scanParams } from './params.ts'
 import type { ParamsInit, ParamValue } from './params.ts'
-import { quote, Scanner, unquote } from './scanner.ts'
+import { quote, quoteEnd, Scanner, unquote } from './scanner.ts'
 import { parseUri } from './uri.ts'
 import type { Uri } from './uri.ts'
 
@@ -32,6 +32,8 @@ export class NameAddr {
 
   /** @throws SipParseError */
   static parse(this: void, text: string): NameAddr {
+    const plain = plainNameAddr(text)
+    if (plain !== undefined) return plain
     const scanner = new Scanner(text)
     const value = scanNameAddr(scanner)
     scanner.finish()
@@ -86,6 +88,23 @@ export class NameAddr {
     const name = displayName === undefined || displayName === '' ? '' : `${quote(displayName)} `
     return `${name}<${this.uriText}>${this.params.toString()}`
   }
+}
+
+/** `<uri>` or `"name" <uri>`, with or without plain parameters: nearly every address. */
+function plainNameAddr(text: string): NameAddr | undefined {
+  let open = 0
+  let displayName: string | undefined
+  if (text.charCodeAt(0) === 34) {
+    const close = quoteEnd(text, 0, text.length)
+    if (close < 0) return undefined
+    displayName = unquote(text.slice(0, close))
+    open = text.charCodeAt(close) === 32 ? close + 1 : close
+  }
+  if (text.charCodeAt(open) !== 60) return undefined
+  const close = text.indexOf('>', open)
+  const params = close <= open + 1 ? undefined : plainParamsAt(text, close + 1)
+  if (params === undefined) return undefined
+  return new NameAddr({ displayName, uri: text.slice(open + 1, close), params }, open + 1)
 }
 
 /** Reads `( name-addr / addr-spec ) *( SEMI generic-param )`. */

@@ -170,16 +170,21 @@ function splitPlain(text: string): ParamValue[] {
 /** Nearly all parameters: no space, no quotes. One pass tells; they are taken apart when somebody asks for one. */
 const plainParams = new RegExp(`(?:;[${TOKEN.source}]+(?:=[${VALUE.source}]+)?)+$`, 'y')
 
+/** Parameters from there to the end of the text, if they have neither space nor quotes. */
+export function plainParamsAt(text: string, at: number): Params | undefined {
+  if (at === text.length) return Params.empty
+  plainParams.lastIndex = at
+  return plainParams.test(text) ? Params.plain(text.slice(at)) : undefined
+}
+
 /** `*( SEMI generic-param )` from the scanner's position on (RFC 3261 §25.1). */
 export function scanParams(scanner: Scanner): Params {
   const { text, at, end } = scanner
   if (at >= end) return Params.empty
-  if (end === text.length) {
-    plainParams.lastIndex = at
-    if (plainParams.test(text)) {
-      scanner.at = end
-      return Params.plain(at === 0 ? text : text.slice(at))
-    }
+  const plain = end === text.length ? plainParamsAt(text, at) : undefined
+  if (plain !== undefined) {
+    scanner.at = end
+    return plain
   }
   const flat: ParamValue[] = []
   scanner.space()

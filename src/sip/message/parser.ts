@@ -65,6 +65,9 @@ export function readHead(bytes: Buffer, limits: MessageLimits): Head {
 
 /** One message being read. Faults of single lines are kept until all lines are read, so that an answer is possible. */
 class Reading {
+  /** Keeps the shape of the class alive between messages: see `Scanner.kept`. */
+  static readonly kept: Reading = new Reading(Buffer.alloc(0), limitsFrom(undefined), false)
+
   readonly #bytes: Buffer
   readonly #limits: MessageLimits
   readonly #stream: boolean
@@ -81,7 +84,7 @@ class Reading {
 
   message(): SipMessage {
     const message = this.#startAndHeaders()
-    if (this.#fault === undefined) message.body = this.#body(this.#bodyStart)
+    if (this.#fault === undefined) this.#giveBody(message, this.#bodyStart)
     if (this.#fault === undefined) return message
     const { detail, details } = this.#fault
     throw new SipParseError(detail, { ...details, partial: answerable(message) })
@@ -231,20 +234,16 @@ class Reading {
     this.#fail(detail, details)
   }
 
-  #body(from: number): Uint8Array {
-    const available = this.#bytes.length - from
+  #giveBody(message: SipMessage, from: number): void {
+    const size = this.#bytes.length
     const length = this.#contentLength
-    if (length < 0) {
-      if (this.#stream) {
-        const { detail, details } = missingLength(from)
-        this.#fail(detail, details)
-      }
-      return this.#bytes.subarray(from)
-    }
-    if (length > available) {
-      this.#fail(`${length} octets announced, ${available} came`, { offset: from, header: 'Content-Length' })
-    }
-    return this.#bytes.subarray(from, from + length)
+    if (length < 0 && this.#stream) {
+      const { detail, details } = missingLength(from)
+      this.#fail(detail, details)
+    } else if (length > size - from) {
+      const detail = `${length} octets announced, ${size - from} came`
+      this.#fail(detail, { offset: from, header: 'Content-Length' })
+    } else message.takeBody(this.#bytes, from, length < 0 ? size : from + length)
   }
 }
 

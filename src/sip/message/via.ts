@@ -34,6 +34,11 @@ export class Via {
 
   /** @throws SipParseError */
   static parse(this: void, text: string): Via {
+    // Nearly every Via starts like this; the general form allows spaces round each slash.
+    if (text.startsWith('SIP/2.0/UDP ')) {
+      plainHop.lastIndex = 12
+      if (plainHop.test(text)) return plainVia('UDP', text, 12)
+    }
     const scanner = new Scanner(text)
     const via = scanVia(scanner)
     scanner.finish()
@@ -133,24 +138,17 @@ function plainVia(transport: string, text: string, at: number): Via {
 /** Reads one `via-parm`; with `lenient`, parameters end at the first that cannot be read. */
 export function scanVia(scanner: Scanner, lenient = false): Via {
   const { text } = scanner
-  let transport: string
-  // Nearly every Via starts like this; the general form allows spaces round each slash.
-  if (text.startsWith('SIP/2.0/UDP ', scanner.at)) {
-    scanner.at += 12
-    transport = 'UDP'
-  } else {
-    const protocol = scanner.token('a protocol name')
-    scanner.expect(47)
-    const version = scanner.token('a protocol version')
-    scanner.expect(47)
-    // A 505 must find its way back through a Via of the version that it refuses.
-    if (!lenient && (protocol.toUpperCase() !== 'SIP' || version !== '2.0')) {
-      throw scanner.fail(`the protocol is ${protocol}/${version}, not SIP/2.0`, 0)
-    }
-    transport = scanner.token('a transport')
-    const code = scanner.peek()
-    if (code !== 32 && code !== 9) throw scanner.fail('expected a space after the transport')
+  const protocol = scanner.token('a protocol name')
+  scanner.expect(47)
+  const version = scanner.token('a protocol version')
+  scanner.expect(47)
+  // A 505 must find its way back through a Via of the version that it refuses.
+  if (!lenient && (protocol.toUpperCase() !== 'SIP' || version !== '2.0')) {
+    throw scanner.fail(`the protocol is ${protocol}/${version}, not SIP/2.0`, 0)
   }
+  const transport = scanner.token('a transport')
+  const code = scanner.peek()
+  if (code !== 32 && code !== 9) throw scanner.fail('expected a space after the transport')
   scanner.space()
   if (scanner.end === text.length) {
     plainHop.lastIndex = scanner.at

@@ -150,7 +150,7 @@ function useUp(bytes: Buffer): 'taken' | 'refused' {
   } catch (error) {
     if (!(error instanceof SipParseError)) throw error
     if (error.partial !== undefined) {
-      if (error.partial.via.sentBy === '') throw new Error('no sent-by in the Via')
+      if (error.partial.via.sentBy === '') throw new Error('no sent-by in the Via', { cause: error })
       serialise(createResponse(error.partial, error.statusCode, { toTag: 'x' }))
     }
     return 'refused'
