@@ -9,7 +9,7 @@ import type { ServerTransaction } from '../transaction/server-transaction.ts'
 import { timerValues } from '../transaction/timers.ts'
 import type { TransactionLayer } from '../transaction/transaction-layer.ts'
 import type { Flow } from '../transport/flow.ts'
-import type { TransportLayer } from '../transport/transport-layer.ts'
+import { Contacts } from './contacts.ts'
 import type {
   CoreLimits,
   DialogEvent,
@@ -79,7 +79,6 @@ export class UserAgentCore {
   screen: ((request: SipRequest, flow: Flow) => Refusal | undefined) | undefined
 
   readonly #transactions: TransactionLayer
-  readonly #transport: TransportLayer
   readonly #clock: Clock
   readonly #random: Random
   readonly #host: SessionHost
@@ -96,10 +95,9 @@ export class UserAgentCore {
 
   /** @throws OptionError */
   constructor(options: UserAgentCoreOptions) {
-    const { transactions, transport, runtime } = options
+    const { transactions, runtime } = options
     const { t1, t2 } = timerValues(options.timers)
     this.#transactions = transactions
-    this.#transport = transport
     this.#clock = runtime.clock
     this.#random = runtime.random
     this.#limits = { ...defaultCoreLimits, ...options.limits }
@@ -320,6 +318,7 @@ export class UserAgentCore {
       response: [...common, ...identities.response],
     }
     const [clock, random, transactions] = [this.#clock, this.#random, this.#transactions]
+    const contacts = new Contacts(clock, options.transport)
     return {
       clock,
       random,
@@ -334,7 +333,7 @@ export class UserAgentCore {
       newTag: () => randomTag(random),
       newCallId: () => randomTag(random, 16),
       digest: credentials => this.#digest(credentials ?? options.credentials),
-      contact: (where, user) => `<${this.#transport.contactFor(where, user).toString()}>`,
+      contact: (where, user) => contacts.for(where, user),
       acknowledge: (response, ack, flow) => this.#acknowledge(response, ack, flow),
       repeatAck: response => this.#repeatAck(response),
       dropFork: (invite, response, digest, flow) => this.#dropFork(invite, response, digest, flow),
