@@ -1,8 +1,11 @@
 import { OptionError } from '../../runtime/errors.ts'
+import { isToken } from './chars.ts'
+import { SipParseError, SipSerialiseError } from './errors.ts'
 import { HeaderField } from './field.ts'
 import { Headers } from './headers.ts'
 import { emptyBody, SipRequest, SipResponse } from './message.ts'
 import { methods } from './methods.ts'
+import { idOf, ids } from './names.ts'
 import { reasonPhraseFor } from './status.ts'
 
 export interface RequestInit {
@@ -44,16 +47,15 @@ export function createResponse(
   if (!Number.isInteger(statusCode) || statusCode < 100 || statusCode > 699) {
     throw new OptionError('statusCode', `${statusCode} is not from 100 to 699`)
   }
-  const headers = new Headers()
   const recordRoute =
     statusCode > 100 && statusCode < 300 && methods.get(request.method)?.createsDialog === true
+  const toTag = statusCode > 100 ? init.toTag : undefined
+  const fields: HeaderField[] = []
   for (const field of request.headers.fields) {
-    const copied =
-      copiedNames.has(field.canonicalName) || (recordRoute && field.canonicalName === 'Record-Route')
-    if (!copied) continue
-    const tagged = field.canonicalName === 'To' && init.toTag !== undefined && statusCode > 100
-    headers.appendField(tagged ? withTag(field, init.toTag as string) : field)
+    if (field.id === ids.to && toTag !== undefined) fields.push(withTag(field, toTag, request))
+    else if (copied.has(field.id) || (recordRoute && field.id === recordRouteId)) fields.push(field)
   }
+  const headers = new Headers(fields)
   for (const [name, value] of init.headers ?? []) headers.append(name, value)
   if (init.contentType !== undefined) headers.set('Content-Type', init.contentType)
   return new SipResponse(
@@ -64,22 +66,23 @@ export function createResponse(
   )
 }
 
-const copiedNames: ReadonlySet<string> = new Set(['Via', 'From', 'To', 'Call-ID', 'CSeq', 'Timestamp'])
+const copied: ReadonlySet<number> = new Set(['Via', 'From', 'To', 'Call-ID', 'CSeq', 'Timestamp'].map(idOf))
+const recordRouteId = idOf('Record-Route')
 
 /** The tag goes behind what was received, so that a peer which compares To octet by octet finds its own text. */
-function withTag(field: HeaderField, tag: string): HeaderField {
-  const created = HeaderField.create('To', `<sip:x>;tag=${tag}`)
-  const value = /;\s*tag\s*=/i.test(withoutQuoted(field.value))
-    ? undefined
-    : `${field.value};${created.value.slice(8)}`
-  return value === undefined ? field : HeaderField.trusted(field.name, value)
+function withTag(field: HeaderField, tag: string, request: SipRequest): HeaderField {
+  if (!isToken(tag)) throw new SipSerialiseError('toTag', `"${tag}" is not a token`)
+  return hasTag(field, request) ? field : HeaderField.trusted(field.name, `${field.value};tag=${tag}`)
 }
 
-function withoutQuoted(value: string): string {
-  const open = value.indexOf('"')
-  if (open < 0) return value
-  const close = value.indexOf('>', open)
-  return close < 0 ? value : value.slice(close)
+function hasTag(field: HeaderField, request: SipRequest): boolean {
+  try {
+    return request.to.tag !== undefined
+  } catch (error) {
+    if (!(error instanceof SipParseError)) throw error
+    // The answer to a request whose To cannot be read: better no tag than two.
+    return /;[ \t]*tag[ \t]*=/i.test(field.value)
+  }
 }
 
 function toBody(body: Uint8Array | string | undefined): Uint8Array {

@@ -2,8 +2,7 @@ import { hasLineBreak, isToken } from './chars.ts'
 import type { HeaderDefinition } from './definition.ts'
 import { SipParseError, SipSerialiseError } from './errors.ts'
 import { NameAddr } from './name-addr.ts'
-import { canonicalName, idOf } from './names.ts'
-import { toOctets } from './section.ts'
+import { idOf } from './names.ts'
 import type { Section } from './section.ts'
 
 /** One header line, received (offsets into a section) or made here (name and value). */
@@ -115,15 +114,9 @@ export class HeaderField {
     return id !== 0 ? this.id === id : this.id === 0 && this.name.toLowerCase() === lowerName
   }
 
-  /** The line as octets, without its CRLF. */
-  get line(): string {
-    // A stray CR that nobody refused must not reach the next hop, which may see a line end in it.
-    return `${this.name}: ${toOctets(this.value.replace(/[\r\n]/g, ' '))}`
-  }
-
-  /** The name to use when this line is replaced: as it was written, or the usual spelling. */
-  get canonicalName(): string {
-    return canonicalName(this.id) ?? this.name
+  /** The value without a stray CR that nobody refused: the next hop may see a line end in it. */
+  get cleanValue(): string {
+    return this.value.replace(/[\r\n]/g, ' ')
   }
 }
 

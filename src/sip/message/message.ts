@@ -28,7 +28,10 @@ abstract class Message {
 
   /** For a received message a view of what was received, not a copy. */
   get body(): Uint8Array {
-    if (this.#bodyEnd >= 0) this.body = this.#body.subarray(this.#bodyStart, this.#bodyEnd)
+    if (this.#bodyEnd >= 0) {
+      this.#body = this.#body.subarray(this.#bodyStart, this.#bodyEnd)
+      this.#bodyEnd = -1
+    }
     return this.#body
   }
 
