@@ -87,7 +87,7 @@ export class UserAgentCore {
   readonly #sessions = new Map<string, AnySession>()
   readonly #acks: ExpiringMap<KeptAck>
   readonly #late: ExpiringMap<LateInvite>
-  /** BYEs of dialogs that have no session. */
+  /** BYEs under way. */
   #byes = 0
   #closing: Promise<void> | undefined
   #refused = 0
