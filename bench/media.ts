@@ -137,7 +137,7 @@ async function measureRound(
   })
   const { heapBytes, counts } = await child.usage({ collect: true })
   return {
-    microsPerPair: cpuMicros / received,
+    microsPerPair: cpuMicros / ((sent + received) / 2),
     returned: received / sent,
     kilobytesPerCall: (heapBytes - heapBefore) / 1000 / calls,
     counts,

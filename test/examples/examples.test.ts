@@ -1,0 +1,89 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { readTree } from '../support/repository.ts'
+import { Program } from './program.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'offhook-examples-'))
+t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+const anyPort = { LISTEN: 'udp://127.0.0.1:0' }
+
+/** The examples that a test below runs. */
+const run = ['agent', 'answer', 'call', 'follow-a-call', 'test-an-agent']
+
+t.test('every example is one page, imports the package as a user does, and is run below', t => {
+  const examples = readTree('examples')
+  t.same(
+    [...examples.keys()],
+    run.map(name => `examples/${name}.ts`),
+  )
+  for (const [path, text] of examples) {
+    t.ok(text.trimEnd().split('\n').length <= 60, `${path} has at most 60 lines`)
+    const imports = [...text.matchAll(/\bfrom '([^']+)'/g)].map(match => match[1] ?? '')
+    t.same(
+      imports.filter(name => !/^(?:offhook(?:\/|$)|node:)/.test(name)),
+      [],
+      `${path} imports nothing else`,
+    )
+  }
+  t.end()
+})
+
+t.test('answer and call: one calls the other', async t => {
+  const answer = new Program('examples/answer', folder, anyPort)
+  const [, port] = await answer.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
+  const call = new Program('examples/call', folder, {
+    LISTEN: 'udp://127.0.0.1:0',
+    TARGET: `sip:echo@127.0.0.1:${port}`,
+    SECONDS_UP: '0.5',
+  })
+  t.equal(await call.ended, 0, call.output)
+  t.match(call.output, /answered, PCMU/)
+  t.match(call.output, /ended by local: hangup/)
+  t.ok(existsSync(join(folder, 'call.wav')), 'the recording is there')
+  t.equal(await answer.interrupt(), 0, answer.output)
+})
+
+t.test('follow-a-call prints what becomes of a call and writes its record', async t => {
+  const follow = new Program('examples/follow-a-call', folder, anyPort)
+  const [, port] = await follow.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
+  const caller = ['call', `sip:echo@127.0.0.1:${port}`, '--listen', 'udp://127.0.0.1:0', '--duration', '0.3']
+  const call = new Program('src/cli/main', folder, {}, caller)
+  t.equal(await call.ended, 0, call.output)
+  await follow.prints(/ended by remote/)
+  t.match(follow.output, /is confirmed/)
+  t.match(follow.output, /INVITE/)
+  t.equal(await follow.interrupt(), 0, follow.output)
+  const last = readFileSync(join(folder, 'calls.jsonl'), 'utf8').trim().split('\n').at(-1)
+  t.match(last, /"direction":"inbound"/)
+  t.match(last, /"state":"ended"/)
+})
+})
+
+t.test('agent is an agent for the command, and hangs up on #', async t => {
+  const agent = new URL('../../examples/agent.js', import.meta.url).pathname
+  const answer = new Program('src/cli/main', folder, {}, ['answer', '--listen', 'udp://127.0.0.1:0', '--json', '--agent', agent])
+  const [, port] = await answer.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
+  const call = new Program('src/cli/main', folder, {}, ['call',
+      `sip:agent@127.0.0.1:${port}`,
+      '--listen',
+      'udp://127.0.0.1:0',
+      '--dtmf',
+      '2w#',
+      '--duration',
+      '10', '--json'])
+  t.equal(await call.ended, 0, call.output)
+  t.match(call.output, /"by":"remote"/)
+  await answer.prints(/"digitsReceived":"2#"/)
+  t.equal(await answer.interrupt(), 0, answer.output)
+})
+
+t.test('test-an-agent plays its call in virtual time, the same each time', async t => {
+  const first = new Program('examples/test-an-agent', folder)
+  const second = new Program('examples/test-an-agent', folder)
+  t.equal(await first.ended, 0, first.output)
+  t.equal(await second.ended, 0, second.output)
+  t.match(first.output, /fingerprint [0-9a-f]{12}/)
+  t.equal(first.output, second.output)
+})
