@@ -59,20 +59,29 @@ t.test('follow-a-call prints what becomes of a call and writes its record', asyn
   t.match(last, /"direction":"inbound"/)
   t.match(last, /"state":"ended"/)
 })
-})
 
 t.test('agent is an agent for the command, and hangs up on #', async t => {
   const agent = new URL('../../examples/agent.js', import.meta.url).pathname
-  const answer = new Program('src/cli/main', folder, {}, ['answer', '--listen', 'udp://127.0.0.1:0', '--json', '--agent', agent])
+  const answer = new Program('src/cli/main', folder, {}, [
+    'answer',
+    '--listen',
+    'udp://127.0.0.1:0',
+    '--json',
+    '--agent',
+    agent,
+  ])
   const [, port] = await answer.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
-  const call = new Program('src/cli/main', folder, {}, ['call',
-      `sip:agent@127.0.0.1:${port}`,
-      '--listen',
-      'udp://127.0.0.1:0',
-      '--dtmf',
-      '2w#',
-      '--duration',
-      '10', '--json'])
+  const call = new Program('src/cli/main', folder, {}, [
+    'call',
+    `sip:agent@127.0.0.1:${port}`,
+    '--listen',
+    'udp://127.0.0.1:0',
+    '--dtmf',
+    '2w#',
+    '--duration',
+    '10',
+    '--json',
+  ])
   t.equal(await call.ended, 0, call.output)
   t.match(call.output, /"by":"remote"/)
   await answer.prints(/"digitsReceived":"2#"/)

@@ -32,11 +32,20 @@ t.test('the entries are those the design names', t => {
 
 t.test('the tarball holds the compiled sources, their types and their maps, and no tests or tools', t => {
   const files = run('tar', ['-tzf', tarball], folder).trim().split('\n')
-  for (const needed of ['dist/src/index.js', 'dist/src/index.d.ts', 'src/index.ts', 'LICENSE', 'package.json']) {
+  for (const needed of [
+    'dist/src/index.js',
+    'dist/src/index.d.ts',
+    'src/index.ts',
+    'LICENSE',
+    'package.json',
+  ]) {
     t.ok(files.includes(`package/${needed}`), needed)
   }
   t.same(
-    files.filter(file => !/^package\/(dist\/src|src|assets|LICENSE|README\.md|CHANGELOG\.md|package\.json)(\/|$)/.test(file)),
+    files.filter(
+      file =>
+        !/^package\/(dist\/src|src|assets|LICENSE|README\.md|CHANGELOG\.md|package\.json)(\/|$)/.test(file),
+    ),
     [],
   )
   t.end()
@@ -118,7 +127,10 @@ t.test('publint finds nothing', t => {
 })
 
 t.test('the types resolve for every way to import (attw)', t => {
-  t.match(runTool('@arethetypeswrong/cli/dist/index.js', [tarball, '--profile', 'esm-only'], project), /No problems found/)
+  t.match(
+    runTool('@arethetypeswrong/cli/dist/index.js', [tarball, '--profile', 'esm-only'], project),
+    /No problems found/,
+  )
   t.end()
 })
 

@@ -30,12 +30,17 @@ export function pack(folder: string): string {
 /** An empty project with nothing but the tarball installed. */
 export function installInto(folder: string, tarball: string): void {
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', private: true, type: 'module' }))
+  writeFileSync(
+    join(folder, 'package.json'),
+    JSON.stringify({ name: 'consumer', private: true, type: 'module' }),
+  )
   npm(['install', '--prefer-offline', '--no-package-lock', tarball], folder)
 }
 
 function npm(args: readonly string[], cwd: string): string {
   const cli = process.env['npm_execpath']
   const common = [...args, '--loglevel=error', '--no-audit', '--no-fund']
-  return cli?.endsWith('.js') === true ? run(process.execPath, [cli, ...common], cwd) : run('npm', common, cwd)
+  return cli?.endsWith('.js') === true
+    ? run(process.execPath, [cli, ...common], cwd)
+    : run('npm', common, cwd)
 }
