@@ -51,7 +51,7 @@ export interface AudioSink {
    * the source. Rejects with what the source throws; what was written before is still sent.
    */
   play(source: PlaySource, options?: PlayOptions): Promise<Playout>
-  /** The same queue, written at another rate. Each view converts its own stream of chunks without seams. */
+  /** The same queue, written at another rate: one view for each rate, which converts its stream of chunks without seams. */
   at(sampleRate: number): AudioSink
   /** Closing the stream flushes, aborting it clears. */
   toWeb(): WritableStream<Int16Array>
@@ -71,6 +71,8 @@ export interface LiveAudioSinkOptions {
 /** The sink a media session empties, one packet's worth at a time. */
 export class LiveAudioSink implements AudioSink {
   readonly sampleRate: number
+  /** Bounded by the rates there are. */
+  readonly #views = new Map<number, ResampledSink>()
   readonly #clock: Clock | undefined
   readonly #queue: SampleQueue
   readonly #ledger: PlayoutLedger
@@ -139,7 +141,13 @@ export class LiveAudioSink implements AudioSink {
   }
 
   at(sampleRate: number): AudioSink {
-    return sampleRate === this.sampleRate ? this : new ResampledSink(this, checkConvertible(sampleRate))
+    if (sampleRate === this.sampleRate) return this
+    let view = this.#views.get(sampleRate)
+    if (view === undefined) {
+      view = new ResampledSink(this, checkConvertible(sampleRate))
+      this.#views.set(sampleRate, view)
+    }
+    return view
   }
 
   toWeb(): WritableStream<Int16Array> {

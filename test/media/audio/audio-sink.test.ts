@@ -491,3 +491,13 @@ async function* chunks(samples: Int16Array, size: number): AsyncGenerator<Int16A
 async function* endless(): AsyncGenerator<Int16Array, void, undefined> {
   for (;;) yield new Int16Array(160)
 }
+
+t.test('a view taken anew for every chunk converts as one stream', async t => {
+  const clock = new VirtualClock()
+  const sink = new LiveAudioSink({ sampleRate: 8000, clock })
+  const wide = tone({ sampleRate: 16_000, hz: 400, durationMs: 200 })
+  for (let at = 0; at < wide.length; at += 320) void sink.at(16_000).write(wide.subarray(at, at + 320))
+  const played = new Int16Array(8000 * 0.16)
+  for (let at = 0; at < played.length; at += 160) sink.readFrame(played.subarray(at, at + 160))
+  t.ok(goertzelDbfs(played, 8000, 400) > levelDbfs(played) - 0.1, 'nothing but the tone')
+})
