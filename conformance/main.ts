@@ -47,7 +47,11 @@ const results = [
   ...(await runChecks(alone.filter(isChosen), 1, tell)),
   ...(await runChecks(together.filter(isChosen), 6, tell)),
 ]
-for (const { process: child } of running) await child.stop()
+for (const { process: child } of running) {
+  await child.stop()
+  // A stack that fell over explains every failure after it.
+  if (child.errors !== '') console.error(`An answering process said:\n${child.errors}`)
+}
 
 console.log(`\n${formatResults(results)}\n`)
 for (const what of missing) console.log(`Left out, not installed: ${what}`)
