@@ -367,7 +367,7 @@ export class UserAgentCore {
       if (this.#host.hasSubscribers) this.#host.publish({ kind: 'dropped', callId: request.callId, error })
     }
     try {
-      const sent = this.#transactions.sendAck(request, routeOver(nextHop, flow))
+      const sent = this.#transactions.sendAck(request, routeOver({ request, nextHop }, flow))
       if ('then' in sent) sent.catch(lost)
     } catch (error) {
       lost(error)
@@ -397,7 +397,7 @@ export class UserAgentCore {
     try {
       await sendAuthenticated(this.#transactions, digest, () => {
         const { request, nextHop } = dialog.createRequest('BYE', { headers })
-        return { request, destination: routeOver(nextHop, flow) }
+        return { request, destination: routeOver({ request, nextHop }, flow) }
       })
     } catch (error) {
       // The session is over whatever became of the BYE (RFC 3261 §15.1.1).

@@ -39,7 +39,7 @@ export async function requestInDialog(
         headers: [...own, ...(options.headers ?? [])],
         ...(options.body === undefined ? {} : { body: options.body }),
       })
-      return { request, destination: routeOver(nextHop, session.flow) }
+      return { request, destination: routeOver({ request, nextHop }, session.flow) }
     })
     session.useFlow(flow)
     if (facts?.refreshesTarget === true && response.statusCode < 300) dialog.refreshTarget(response)

@@ -266,6 +266,7 @@ export class ServerSession
 
   /** The ACK completes the session; when our offer went in the 2xx, it brings the answer (RFC 3261 §13.2.1). */
   #takeAck(): void {
+    this.#transaction.detach()
     const ack = this.#ack
     if (ack === undefined || this.negotiation.offer !== 'local-offer') {
       this.feed('settled')
@@ -287,8 +288,7 @@ export class ServerSession
   protected onTerminated(): void {
     this.#repeater?.stop()
     // The transaction outlives the session by half a minute; it must not keep it.
-    this.#transaction.onCancel = undefined
-    this.#transaction.onTransportError = undefined
+    this.#transaction.detach()
     this.#onGone()
   }
 }

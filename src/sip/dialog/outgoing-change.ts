@@ -92,7 +92,9 @@ export class OutgoingChange {
       }
       let transaction: ClientTransaction
       try {
-        transaction = host.transactions.request(request, { destination: routeOver(nextHop, session.flow) })
+        transaction = host.transactions.request(request, {
+          destination: routeOver({ request, nextHop }, session.flow),
+        })
       } catch (error) {
         failed(error)
         return

@@ -5,6 +5,7 @@ import type { Uri } from '../message/uri.ts'
 import type { TransactionLayer } from '../transaction/transaction-layer.ts'
 import type { Destination } from '../transport/destination.ts'
 import type { Flow } from '../transport/flow.ts'
+import { isLoopback, isPrivate } from '../transport/addresses.ts'
 import { destinationOf } from '../transport/locate.ts'
 import type { DialogEvent } from './core-types.ts'
 import type { Dialog, DialogRequest } from './dialog.ts'
@@ -54,12 +55,21 @@ export interface SessionHost {
 }
 
 /**
- * Where a request in a dialog goes: over the dialog's connection while that is open, whatever the Contact says of transports (many say nothing),
- * and else to the next hop.
+ * Where a request in a dialog goes: over the dialog's connection while that is open, whatever the Contact says of transports; over the UDP flow the
+ * peer was last heard by when its Contact is an address behind a NAT; and else to the next hop. A route is followed as it is: its private
+ * addresses belong to those who recorded it.
  * @throws SipTransportError a next hop we cannot send to
  */
-export function routeOver(nextHop: Uri, flow: Flow | undefined): Destination {
-  if (flow === undefined || !flow.reliable || flow.closed) return destinationOf(nextHop)
+export function routeOver({ request, nextHop }: DialogRequest, flow: Flow | undefined): Destination {
+  if (flow === undefined || flow.closed || !(flow.reliable || isBehindNat(request, nextHop, flow))) {
+    return destinationOf(nextHop)
+  }
   const { transport, remote } = flow
   return { transport, host: remote.address, port: remote.port, flow }
+}
+
+function isBehindNat(request: SipRequest, nextHop: Uri, flow: Flow): boolean {
+  if (request.headers.has('Route') || nextHop.kind !== 'sip') return false
+  const { address } = flow.remote
+  return isPrivate(nextHop.host) && !isPrivate(address) && !isLoopback(address)
 }

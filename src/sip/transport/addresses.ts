@@ -20,6 +20,23 @@ export function isLoopback(address: string): boolean {
   return address === '::1' || unmapped(address).startsWith('127.')
 }
 
+/** Prefixes no route on the internet leads to: RFC 1918, RFC 6598 (carrier NAT), RFC 3927, RFC 4193, RFC 4291 §2.5.6. */
+const privatePrefixes: readonly RegExp[] = [
+  /^10\./,
+  /^192\.168\./,
+  /^172\.(?:1[6-9]|2\d|3[01])\./,
+  /^100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./,
+  /^169\.254\./,
+  /^f[cd][0-9a-f]{2}:/i,
+  /^fe[89ab][0-9a-f]:/i,
+]
+
+/** A numeric address that means nothing outside its own network. */
+export function isPrivate(address: string): boolean {
+  const plain = unmapped(stripBrackets(address))
+  return familyOf(plain) !== 0 && privatePrefixes.some(prefix => prefix.test(plain))
+}
+
 /** The same address, whatever the spelling (case, zero compression, IPv4 in IPv6). */
 export function sameAddress(a: string, b: string): boolean {
   if (a === b) return true
