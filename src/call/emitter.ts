@@ -9,7 +9,7 @@ type EventMap = Record<string, unknown[]>
 export class SafeEmitter<Events extends EventMap> extends EventEmitter<Events> {
   /** Calls every listener in order; returns whether there were any. */
   protected safeEmit<Name extends keyof Events & string>(name: Name, ...args: Events[Name]): boolean {
-    const listeners = this.rawListeners(name as never)
+    const listeners = this.rawListeners(name)
     for (const listener of listeners) {
       try {
         const result: unknown = Reflect.apply(listener, this, args)

@@ -11,7 +11,7 @@ import type { Call, CallContext, Cancellable } from './call.ts'
 import { SafeEmitter } from './emitter.ts'
 import { IncomingCall } from './incoming-call.ts'
 import { MediaFactory } from './media-factory.ts'
-import type { EndpointOptions, ListenOptions } from './options.ts'
+import type { EndpointOptions } from './options.ts'
 import { defaultLimits, formatListen, parseAdvertise, parseListen } from './options.ts'
 import type { CallOptions } from './outgoing-call.ts'
 import { OutgoingCall } from './outgoing-call.ts'
@@ -115,7 +115,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
   get listening(): readonly string[] {
     return this.#transport.bound.map(({ transport, local }) =>
       formatListen({
-        transport: transport as ListenOptions['transport'],
+        transport: transport,
         host: local.address,
         port: local.port,
       }),

@@ -28,7 +28,7 @@ export class CallFiles {
   }
 
   close(): void {
-    for (const id of [...this.#pending.keys()]) this.#writeLadder(id)
+    for (const id of this.#pending.keys()) this.#writeLadder(id)
     this.trace.close()
   }
 

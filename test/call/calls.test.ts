@@ -3,7 +3,7 @@ import type { Call } from '../../src/call/call.ts'
 import type { IncomingCall } from '../../src/call/incoming-call.ts'
 import { goertzelDbfs } from '../../src/media/audio/goertzel.ts'
 import { tone } from '../../src/media/audio/tones.ts'
-import { SipError } from '../../src/runtime/errors.ts'
+import type { SipError } from '../../src/runtime/errors.ts'
 import { SipResponseError } from '../../src/sip/dialog/errors.ts'
 import { SipTimeoutError } from '../../src/sip/transaction/errors.ts'
 import { createLab } from '../../src/testing/lab.ts'
@@ -51,24 +51,26 @@ t.test('an answered call carries audio both ways and ends with the same verdict 
   t.equal(lab.clock.pendingTimers, 0, 'nothing is left behind')
 })
 
+/** What a caller sees of a handler: the status it was refused with, or how the call ended. */
+async function outcome(handler: (call: IncomingCall) => void | Promise<void>): Promise<unknown> {
+  const lab = createLab()
+  const agent = await lab.endpoint('agent.lab')
+  const phone = await lab.endpoint('phone.lab')
+  agent.on('error', () => {})
+  void agent.serve(handler)
+  let result: unknown
+  await lab.run(async () => {
+    try {
+      const call = await phone.call(target)
+      result = await call.ended
+    } catch (error) {
+      result = error instanceof SipResponseError ? error.statusCode : error
+    }
+  })
+  return result
+}
+
 t.test('the handler is the call', async t => {
-  const outcome = async (handler: (call: IncomingCall) => void | Promise<void>): Promise<unknown> => {
-    const lab = createLab()
-    const agent = await lab.endpoint('agent.lab')
-    const phone = await lab.endpoint('phone.lab')
-    agent.on('error', () => {})
-    void agent.serve(handler)
-    let result: unknown
-    await lab.run(async () => {
-      try {
-        const call = await phone.call(target)
-        result = await call.ended
-      } catch (error) {
-        result = error instanceof SipResponseError ? error.statusCode : error
-      }
-    })
-    return result
-  }
   t.match(
     await outcome(async call => void (await call.answer())),
     { by: 'remote', cause: 'hangup' },

@@ -40,14 +40,19 @@ t.test('and it runs: a caller hears the tone it sends', async t => {
   writeFileSync(join(folder, 'shim.mjs'), shim)
   writeFileSync(join(folder, 'agent.mjs'), (agent?.code ?? '').replace("'offhook'", "'./shim.mjs'"))
   let listen: unknown
+  let opened: () => void = () => {}
+  const opening = new Promise<void>(resolve => {
+    opened = resolve
+  })
   Object.assign(globalThis, {
     readmeEndpoint: (options: { listen: unknown }) => {
       listen = options.listen
+      opened()
       return lab.endpoint('agent.lab')
     },
   })
   const running = import(pathToFileURL(join(folder, 'agent.mjs')).href)
-  while (listen === undefined) await new Promise(resolve => setImmediate(resolve))
+  await opening
   const caller = lab.caller()
   await lab.run(async () => {
     const call = await caller.call('sip:anyone@agent.lab')
