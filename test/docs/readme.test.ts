@@ -23,7 +23,7 @@ t.test('the agent in the README has at most ten lines and compiles against the p
     JSON.stringify({
       extends: '../../tsconfig.json',
       compilerOptions: { noEmit: true },
-      include: ['agent.ts'],
+      include: ['agent.ts', '../../src/media/sdp/sdp-transform.d.ts'],
     }),
   )
   const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', config], { encoding: 'utf8' })
@@ -39,20 +39,16 @@ t.test('and it runs: a caller hears the tone it sends', async t => {
   `
   writeFileSync(join(folder, 'shim.mjs'), shim)
   writeFileSync(join(folder, 'agent.mjs'), (agent?.code ?? '').replace("'offhook'", "'./shim.mjs'"))
-  let listen: unknown
-  let opened: () => void = () => {}
-  const opening = new Promise<void>(resolve => {
-    opened = resolve
-  })
-  Object.assign(globalThis, {
-    readmeEndpoint: (options: { listen: unknown }) => {
-      listen = options.listen
-      opened()
-      return lab.endpoint('agent.lab')
-    },
+  const opened = new Promise<unknown>(resolve => {
+    Object.assign(globalThis, {
+      readmeEndpoint: (options: { listen: unknown }) => {
+        resolve(options.listen)
+        return lab.endpoint('agent.lab')
+      },
+    })
   })
   const running = import(pathToFileURL(join(folder, 'agent.mjs')).href)
-  await opening
+  t.same(await opened, ['udp://0.0.0.0:5060'])
   const caller = lab.caller()
   await lab.run(async () => {
     const call = await caller.call('sip:anyone@agent.lab')
@@ -61,7 +57,6 @@ t.test('and it runs: a caller hears the tone it sends', async t => {
     await caller.hangup()
   })
   await running
-  t.same(listen, ['udp://0.0.0.0:5060'])
 })
 
 t.test('every file the README links to is there', async t => {
