@@ -10,6 +10,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { readFailures, readTotals } from './tap-stream.ts'
 
 /** Folders with tests in them, as in the sources. */
 const testFolders = ['test', 'conformance']
@@ -30,12 +31,14 @@ mkdirSync(dirname(outputFile), { recursive: true })
 rmSync(outputFile, { force: true })
 const code = await runTap([
   'run',
-  `--reporter=${process.stdout.isTTY ? 'base' : 'min'}`,
+  `--reporter=${process.stdout.isTTY ? 'base' : 'silent'}`,
   `--output-file=${outputFile}`,
   ...flags,
   ...files.map(file => relative(root, file)),
 ])
-const { passed, failed } = countAssertions(existsSync(outputFile) ? readFileSync(outputFile, 'utf8') : '')
+const stream = existsSync(outputFile) ? readFileSync(outputFile, 'utf8') : ''
+if (!process.stdout.isTTY) for (const failure of readFailures(stream)) console.log(`FAILED ${failure}\n`)
+const { passed, failed } = readTotals(stream)
 // A file that dies before its plan may leave the assertions at nothing failed.
 console.log(`${passed} passed, ${code === 0 ? failed : Math.max(failed, 1)} failed`)
 process.exitCode = code
@@ -67,11 +70,4 @@ function runTap(args: readonly string[]): Promise<number> {
     stdio: ['ignore', 'inherit', 'inherit'],
   })
   return new Promise(resolve => child.once('close', exitCode => resolve(exitCode ?? 1)))
-}
-
-/** Reads the totals that tap writes at the end of its stream: `# { total: 4, pass: 3, fail: 1 }`. */
-function countAssertions(tapStream: string): { passed: number; failed: number } {
-  const totals = tapStream.match(/^# \{[^}]*total:[^}]*\}/gm)?.at(-1) ?? ''
-  const count = (name: string): number => Number(new RegExp(`\\b${name}: (\\d+)`).exec(totals)?.[1] ?? 0)
-  return { passed: count('pass'), failed: count('fail') }
 }
