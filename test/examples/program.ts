@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { plainEnvironment } from '../support/environment.ts'
 
 /** An example as its reader starts it: a process of its own, in a folder of its own. */
 export class Program {
@@ -17,7 +18,7 @@ export class Program {
     const script = fileURLToPath(new URL(`../../${name}.js`, import.meta.url))
     this.#process = spawn(process.execPath, [script, ...args], {
       cwd,
-      env: { ...process.env, ...env },
+      env: { ...plainEnvironment(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
