@@ -22,17 +22,15 @@ export class SampleQueue {
     if (count <= 0) return 0
     if (this.#length + count > this.#buffer.length) this.#grow(this.#length + count)
     const buffer = this.#buffer
-    const tail = (this.#head + this.#length) % buffer.length
-    const first = Math.min(count, buffer.length - tail)
-    buffer.set(
-      count === first
-        ? count === samples.length
-          ? samples
-          : samples.subarray(0, count)
-        : samples.subarray(0, first),
-      tail,
-    )
-    if (first < count) buffer.set(samples.subarray(first, count), 0)
+    let at = this.#head + this.#length
+    if (at >= buffer.length) at -= buffer.length
+    if (count === samples.length && at + count <= buffer.length) buffer.set(samples, at)
+    else {
+      for (let i = 0; i < count; i += 1) {
+        buffer[at] = samples[i] as number
+        at = at + 1 === buffer.length ? 0 : at + 1
+      }
+    }
     this.#length += count
     return count
   }
@@ -42,9 +40,11 @@ export class SampleQueue {
     const taken = Math.min(count, this.#length)
     if (taken === 0) return 0
     const buffer = this.#buffer
+    // A loop, because cutting a view for `set` costs more than to copy a frame.
     const first = Math.min(taken, buffer.length - this.#head)
-    out.set(buffer.subarray(this.#head, this.#head + first), 0)
-    if (first < taken) out.set(buffer.subarray(0, taken - first), first)
+    const head = this.#head
+    for (let i = 0; i < first; i += 1) out[i] = buffer[head + i] as number
+    for (let i = first; i < taken; i += 1) out[i] = buffer[i - first] as number
     this.discard(taken)
     return taken
   }

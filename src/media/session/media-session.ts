@@ -324,6 +324,7 @@ export class MediaSession {
         },
         onDigit: digit => this.#digitCame(digit),
         onTurn: (dueAt, heard, sent) => {
+          if (this.#recordings.size === 0) return
           for (const recording of this.#recordings) recording.turn(dueAt, heard, sent)
         },
       },

@@ -26,6 +26,19 @@ export class PayloadDecoder {
     return ((codec.maxSamples(payload.length) / codec.channels) * codec.clockRate) / codec.sampleRate
   }
 
+  /** Whether a payload of that length is exactly `samples` samples of the session, so that `decodeInto` serves. */
+  fits(payloadLength: number, samples: number): boolean {
+    const { codec } = this
+    return (
+      this.#resampler === undefined && codec.channels === 1 && codec.maxSamples(payloadLength) === samples
+    )
+  }
+
+  /** The short way for what `fits`; returns the samples written. */
+  decodeInto(payload: Uint8Array, out: Int16Array): number {
+    return this.#decoder.decode(payload, out)
+  }
+
   /** Valid until the next call. */
   decode(payload: Uint8Array): Int16Array {
     const { codec } = this
