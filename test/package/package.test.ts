@@ -126,11 +126,11 @@ t.test('publint finds nothing', t => {
   t.end()
 })
 
-t.test('the types resolve for every way to import (attw)', t => {
-  t.match(
-    runTool('@arethetypeswrong/cli/dist/index.js', [tarball, '--profile', 'esm-only'], project),
-    /No problems found/,
-  )
+t.test('the types resolve for whoever imports (attw)', t => {
+  // It fails, and so throws here, for a problem that the profile does not ignore.
+  const report = runTool('@arethetypeswrong/cli/dist/index.js', [tarball, '--profile', 'esm-only'], project)
+  const resolved = report.match(/^node16 \(from ESM\): 🟢/gm) ?? []
+  t.equal(resolved.length, Object.keys(manifest.exports).length)
   t.end()
 })
 
