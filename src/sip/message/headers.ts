@@ -2,8 +2,9 @@ import type { HeaderDefinition } from './definition.ts'
 import { SipParseError } from './errors.ts'
 import { HeaderField } from './field.ts'
 import type { FieldIndex } from './field.ts'
-import type { NameAddr } from './name-addr.ts'
 import { idOf } from './names.ts'
+
+const none: readonly HeaderField[] = []
 
 /**
  * The header lines of one message in their order. Names are found in any case and in their compact form; values
@@ -124,17 +125,9 @@ export class Headers {
     return this.#next(definition.id, 0)?.parse(definition)
   }
 
-  /** How many lines have that header. */
-  count(definition: { readonly id: number }): number {
-    return this.#all(definition.id).length
-  }
-
-  /**
-   * Takes the URIs of an address header apart, so that reading them later cannot throw.
-   * @throws SipParseError with the header and the offset
-   */
-  checkUris(definition: HeaderDefinition<NameAddr | readonly NameAddr[] | '*'>): void {
-    for (const field of this.#all(definition.id)) field.checkUris(definition)
+  /** The lines of one header, in order. */
+  linesOf(definition: { readonly id: number }): readonly HeaderField[] {
+    return this.#all(definition.id)
   }
 
   /**
@@ -158,12 +151,13 @@ export class Headers {
   }
 
   /** The lines with that id. */
-  #all(id: number): HeaderField[] {
+  #all(id: number): readonly HeaderField[] {
     const index = this.#index
     if (index === undefined) return this.#made.filter(field => field.id === id)
+    let place = index.find(id)
+    if (place < 0) return none
     const found: HeaderField[] = []
-    for (let place = index.find(id); place >= 0; place = index.find(id, place + 1))
-      found.push(index.at(place))
+    for (; place >= 0; place = index.find(id, place + 1)) found.push(index.at(place))
     return found
   }
 

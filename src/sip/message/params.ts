@@ -87,6 +87,10 @@ export class Params {
 
   /** The meaning of the first parameter of that name; `true` for one without a value. */
   get(name: string): ParamValue | undefined {
+    if (this.#parts === undefined) {
+      const value = findPlain(this.#text, name)
+      if (value !== undefined) return value
+    }
     const at = this.#find(name)
     if (at < 0) return undefined
     const raw = this.#flat[at + 1] as ParamValue
@@ -151,6 +155,18 @@ export class Params {
     }
     return text
   }
+}
+
+/**
+ * The value of a parameter that stands in the text just as it is asked for, before any other place where its name
+ * occurs; `undefined` says that the text must be taken apart.
+ */
+function findPlain(text: string, name: string): string | undefined {
+  const at = text.indexOf(name)
+  const end = at + name.length
+  if (at < 1 || text.charCodeAt(at - 1) !== 59 || text.charCodeAt(end) !== 61) return undefined
+  const semicolon = text.indexOf(';', end)
+  return text.slice(end + 1, semicolon < 0 ? text.length : semicolon)
 }
 
 function splitPlain(text: string): ParamValue[] {

@@ -59,15 +59,16 @@ export class Section {
   }
 
   #lookAtBreaks(): LineBreaks {
-    const { bytes } = this
+    const { octets } = this
     let breaks: LineBreaks = 'crlf'
-    for (let at = this.#start; at < this.#end; at++) {
-      const code = bytes[at] as number
-      if (code > 13) continue
-      if (code === 13) {
-        if (bytes[at + 1] !== 10) return 'stray'
-        at++
-      } else if (code === 10) breaks = 'lf'
+    let cr = -1
+    for (let at = this.#start; at < this.#end;) {
+      if (cr < at) cr = octets.indexOf('\r', at)
+      if (cr < 0 || cr >= this.#end) return 'lf'
+      const lf = octets.indexOf('\n', at)
+      if (lf < 0 || lf > cr + 1) return 'stray'
+      if (lf < cr) breaks = 'lf'
+      at = lf + 1
     }
     return breaks
   }

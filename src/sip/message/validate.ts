@@ -8,6 +8,8 @@ import type { SipMessage, SipRequest } from './message.ts'
 import type { NameAddr } from './name-addr.ts'
 import { answerable } from './parser.ts'
 
+type AddressDefinition = HeaderDefinition<NameAddr | readonly NameAddr[] | '*'>
+
 interface Rule {
   definition: HeaderDefinition<unknown>
   /** Must be there, in requests and responses (RFC 3261 §8.1.1). Max-Forwards is not: RFC 2543 did not have it. */
@@ -90,22 +92,28 @@ function apply(rule: Rule, message: SipMessage): void {
   const { definition } = rule
   if (rule.method !== undefined && message.kind === 'request' && message.method !== rule.method) return
   const { headers } = message
-  const value = headers.read(definition)
-  if (value === undefined) {
+  const fields = headers.linesOf(definition)
+  if (fields.length === 0) {
     if (rule.mandatory !== true) return
     throw new SipParseError('the header is missing', {
       header: definition.name,
       reasonPhrase: `Missing ${definition.name} Header`,
     })
   }
-  if (rule.once === true && headers.count(definition) > 1) {
-    throw new SipParseError('the header may stand once only', {
-      header: definition.name,
-      reasonPhrase: `Repeated ${definition.name} Header`,
-    })
+  if (fields.length > 1) {
+    // What several lines make together may be wrong too: an asterisk among Contacts.
+    headers.read(definition)
+    if (rule.once === true) {
+      throw new SipParseError('the header may stand once only', {
+        header: definition.name,
+        reasonPhrase: `Repeated ${definition.name} Header`,
+      })
+    }
   }
-  if (rule.uris === true)
-    headers.checkUris(definition as HeaderDefinition<NameAddr | readonly NameAddr[] | '*'>)
+  for (const field of fields) {
+    field.parse(definition)
+    if (rule.uris === true) field.checkUris(definition as AddressDefinition)
+  }
 }
 
 function checkMethod(request: SipRequest): void {
