@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { plainEnvironment } from '../support/environment.ts'
+import { plainCommand } from '../support/plain-command.ts'
 
 /** An example as its reader starts it: a process of its own, in a folder of its own. */
 export class Program {
@@ -16,9 +16,9 @@ export class Program {
     args: readonly string[] = [],
   ) {
     const script = fileURLToPath(new URL(`../../${name}.js`, import.meta.url))
-    this.#process = spawn(process.execPath, [script, ...args], {
+    this.#process = spawn(...plainCommand(process.execPath, [script, ...args]), {
       cwd,
-      env: { ...plainEnvironment(), ...env },
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     for (const stream of [this.#process.stdout, this.#process.stderr]) {

@@ -1,15 +1,15 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { plainEnvironment } from '../support/environment.ts'
+import { plainCommand } from '../support/plain-command.ts'
 import { repositoryRoot } from '../support/repository.ts'
 
 /** Runs a program and gives what it printed; throws with both streams when it fails. */
 export function run(command: string, args: readonly string[], cwd: string): string {
   try {
-    return execFileSync(command, args, {
+    return execFileSync(...plainCommand(command, args), {
       cwd,
-      env: plainEnvironment(),
+
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
     })
