@@ -129,35 +129,49 @@ function unfold(text: string): string {
     .join(' ')
 }
 
+const foldedBit = 128
+const idBits = 127
+/** Stands for a line that is no header line: nobody finds it. */
+const noHeader = 127
+
 /**
- * The received lines before anybody asks for one: four numbers each. Most lines of most messages are never looked at,
- * and objects for them are what parsing would spend most of its time on.
+ * The received lines before anybody asks for one: a number each. Most lines of most messages are never looked at, and
+ * objects for them are what parsing would spend most of its time on.
  */
 export class FieldIndex {
   readonly section: Section
-  /** Id (-1 - id of a folded line), start, start of the value, end. */
+  /** Start, whether it is folded, and id: 24, 1 and 7 bits. A line ends where the next one starts. */
   readonly #lines: number[] = []
   /** With holes: nobody asks for most lines. */
   readonly #made: (HeaderField | undefined)[] = []
+  #end = 0
 
   constructor(section: Section) {
     this.section = section
   }
 
   get size(): number {
-    return this.#lines.length >> 2
+    return this.#lines.length
   }
 
-  add(id: number, folded: boolean, start: number, valueStart: number, end: number): void {
-    this.#lines.push(folded ? -1 - id : id, start, valueStart, end)
+  add(id: number, folded: boolean, start: number): void {
+    this.#lines.push(start * 256 + (folded ? foldedBit + id : id))
+  }
+
+  addFaulty(start: number): void {
+    this.#lines.push(start * 256 + noHeader)
+  }
+
+  /** Says where the last line ends. */
+  close(end: number): void {
+    this.#end = end
   }
 
   /** The place of the next line with that id, from `from` on; -1 if there is none. */
   find(id: number, from = 0): number {
     const lines = this.#lines
-    for (let at = from << 2; at < lines.length; at += 4) {
-      const mark = lines[at] as number
-      if (mark === id || mark === -1 - id) return at >> 2
+    for (let place = from; place < lines.length; place++) {
+      if (((lines[place] as number) & idBits) === id) return place
     }
     return -1
   }
@@ -165,23 +179,21 @@ export class FieldIndex {
   at(place: number): HeaderField {
     const made = this.#made[place]
     if (made !== undefined) return made
-    const lines = this.#lines
-    const at = place << 2
-    const mark = lines[at] as number
-    const folded = mark < 0
-    const field = new HeaderField(
-      folded ? -1 - mark : mark,
-      this.section,
-      lines[at + 1] as number,
-      lines[at + 2] as number,
-      lines[at + 3] as number,
-      folded,
-    )
+    const mark = this.#lines[place] as number
+    const start = mark >>> 8
+    const end = place + 1 < this.#lines.length ? (this.#lines[place + 1] as number) >>> 8 : this.#end
+    const valueStart = this.section.skipSpace(this.section.octets.indexOf(':', start) + 1)
+    const folded = (mark & foldedBit) !== 0
+    const field = new HeaderField(mark & idBits, this.section, start, valueStart, end, folded)
     this.#made[place] = field
     return field
   }
 
   all(): HeaderField[] {
-    return Array.from({ length: this.size }, (_, place) => this.at(place))
+    const fields: HeaderField[] = []
+    for (let place = 0; place < this.#lines.length; place++) {
+      if (((this.#lines[place] as number) & idBits) !== noHeader) fields.push(this.at(place))
+    }
+    return fields
   }
 }

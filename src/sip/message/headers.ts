@@ -164,7 +164,15 @@ export class Headers {
   #readList<T>(definition: HeaderDefinition<T>): T | undefined {
     const known = this.#lists?.get(definition)
     if (known !== undefined) return known as T
-    const fields = this.#all(definition.id)
+    const { id } = definition
+    const index = this.#index
+    if (index !== undefined) {
+      // One line is what most messages have of most lists.
+      const place = index.find(id)
+      if (place < 0) return undefined
+      if (index.find(id, place + 1) < 0) return index.at(place).parse(definition)
+    }
+    const fields = this.#all(id)
     if (fields.length < 2) return fields[0]?.parse(definition)
     const value = definition.join(fields.map(field => field.parse(definition)))
     this.#lists ??= new Map()

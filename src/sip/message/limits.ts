@@ -1,3 +1,5 @@
+import { OptionError } from '../../runtime/errors.ts'
+
 /** How much one message may claim. Every bound is checked before anything of that size is allocated. */
 export interface MessageLimits {
   /** Octets of start line, headers and body together. */
@@ -10,6 +12,13 @@ export interface MessageLimits {
 
 export const defaultLimits: MessageLimits = { messageBytes: 65_536, headers: 256, lineBytes: 8_192 }
 
+/** The header index keeps offsets in 24 bits. */
+const mostBytes = 16_777_215
+
+/** @throws OptionError for a message size that cannot be kept */
 export function limitsFrom(options: Partial<MessageLimits> | undefined): MessageLimits {
-  return options === undefined ? defaultLimits : { ...defaultLimits, ...options }
+  if (options === undefined) return defaultLimits
+  const limits = { ...defaultLimits, ...options }
+  if (!(limits.messageBytes <= mostBytes)) throw new OptionError('messageBytes', `it is above ${mostBytes}`)
+  return limits
 }

@@ -183,8 +183,10 @@ class Reading {
     while (at < size) {
       const start = at
       const first = bytes[at]
-      if (first === 10) return at + 1
-      if (first === 13 && bytes[at + 1] === 10) return at + 2
+      if (first === 10 || (first === 13 && bytes[at + 1] === 10)) {
+        index.close(at)
+        return first === 10 ? at + 1 : at + 2
+      }
       let end = lineEndAt(octets, at)
       // Kept from line to line: lines without a colon must not make this a search through the rest each time.
       if (colon < at) colon = octets.indexOf(':', at)
@@ -205,17 +207,18 @@ class Reading {
       const id = nameEnd > start ? idAt(bytes, start, nameEnd) : 0
       if (id === 0 && !isName(bytes, start, nameEnd)) {
         this.#fail('not a header line: a name and a colon', { offset: start })
+        index.addFaulty(start)
         continue
       }
       if (index.size === maxHeaders) {
+        index.close(start)
         this.#fail(`more than ${maxHeaders} header lines`, { offset: start, statusCode: 513 })
         return at
       }
-      let valueStart = colon + 1
-      while (valueStart < end && isSpace(bytes[valueStart])) valueStart++
-      index.add(id, folded, start, valueStart, end)
-      if (id === ids.contentLength) this.#readContentLength(valueStart, end)
+      index.add(id, folded, start)
+      if (id === ids.contentLength) this.#readContentLength(colon + 1, end)
     }
+    index.close(size)
     this.#fail('the header section has no empty line at its end', { offset: size })
     return size
   }

@@ -127,12 +127,18 @@ function plainVia(transport: string, text: string, at: number): Via {
   const end = semicolon < 0 ? text.length : semicolon
   const colon = text.indexOf(':', at)
   const hostEnd = colon < 0 || colon > end ? end : colon
-  const port = hostEnd === end ? undefined : Number(text.slice(hostEnd + 1, end))
+  const port = hostEnd === end ? undefined : decimal(text, hostEnd + 1, end)
   if (port !== undefined && port > 65_535) {
     throw new SipParseError('expected a port of 0 to 65535', { offset: hostEnd + 1 })
   }
   const params = semicolon < 0 ? Params.empty : Params.plain(text.slice(semicolon))
   return new Via({ transport, host: text.slice(at, hostEnd), port, params })
+}
+
+function decimal(text: string, from: number, to: number): number {
+  let value = 0
+  for (let at = from; at < to; at++) value = value * 10 + text.charCodeAt(at) - 48
+  return value
 }
 
 /** Reads one `via-parm`; with `lenient`, parameters end at the first that cannot be read. */
