@@ -67,7 +67,7 @@ async function askForKey(
   prompt: Prompt,
   timeoutMs: number,
 ): Promise<string | undefined> {
-  const keys = session.dtmf()[Symbol.asyncIterator]()
+  const keys = session.dtmf({ fresh: true })[Symbol.asyncIterator]()
   const pressed = keys.next()
   try {
     const played = say(session, prompt)

@@ -46,6 +46,11 @@ export interface Cancellable {
   readonly signal?: AbortSignal
 }
 
+export interface DtmfOptions extends Cancellable {
+  /** Only digits pressed from now on. */
+  readonly fresh?: boolean
+}
+
 /** What a call needs of the endpoint it belongs to. */
 export interface CallContext {
   readonly endpoint: object
@@ -159,8 +164,11 @@ export abstract class Call extends SafeEmitter<CallEvents> {
     await this.openMedia.sendDtmf(digits, options)
   }
 
-  /** The digits the other party presses, each once, in order; ends with the call. */
-  dtmf(options: Cancellable = {}): AsyncIterable<DtmfDigit> {
+  /**
+   * The digits the other party presses, each once, in order; ends with the call. Digits pressed while nobody reads are kept (64) for the next
+   * reader, unless it asks for `fresh` ones.
+   */
+  dtmf(options: DtmfOptions = {}): AsyncIterable<DtmfDigit> {
     return this.openMedia.dtmf(options)
   }
 
@@ -225,6 +233,8 @@ export abstract class Call extends SafeEmitter<CallEvents> {
       throw this.signal.reason
     }
     this.#media = media
+    // While it rings nobody has to speak.
+    media.expectMedia = false
     media.onTimeout = silentMs => {
       const seconds = Math.round(silentMs / 1000)
       this.endWith({
@@ -301,7 +311,10 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   }
 
   #stateChanged(state: CallState): void {
-    if (state === 'confirmed') this.#answeredAt ??= this.context.clock.now()
+    if (state === 'confirmed') {
+      this.#answeredAt ??= this.context.clock.now()
+      if (this.#media !== undefined) this.#media.expectMedia = true
+    }
     if (callChannel.hasSubscribers)
       callChannel.publish({ kind: 'state', endpoint: this.context.endpoint, call: this, state })
     this.safeEmit('state', state)

@@ -17,8 +17,6 @@ export interface RtpOptions {
   readonly maxPort?: number
   /** Ends the call when no RTP came for this long while media should flow. Default 30,000; 0 switches it off. */
   readonly timeoutMs?: number
-  /** The same for the first packet after the answer. Default 30,000; 0 switches it off. */
-  readonly initialTimeoutMs?: number
   /** Send to where valid RTP comes from rather than to the SDP address, as NAT demands. Default true. */
   readonly symmetric?: boolean
   /** How long a port rests after a call, so that the next call does not hear the last one. Default 30,000. */
@@ -50,7 +48,6 @@ export const defaultRtpOptions: Required<RtpOptions> = {
   minPort: 10_000,
   maxPort: 20_000,
   timeoutMs: 30_000,
-  initialTimeoutMs: 30_000,
   symmetric: true,
   quarantineMs: 30_000,
 }
@@ -111,7 +108,7 @@ export function resolveRtpOptions(value: RtpOptions | undefined): Required<RtpOp
       `${rtp.maxPort} leaves no even port above rtp.minPort ${rtp.minPort}; give a range of at least two ports`,
     )
   }
-  for (const name of ['timeoutMs', 'initialTimeoutMs', 'quarantineMs'] as const) {
+  for (const name of ['timeoutMs', 'quarantineMs'] as const) {
     if (!(rtp[name] >= 0))
       throw new OptionError(`rtp.${name}`, `${rtp[name]} is not a number of milliseconds, 0 or more`)
   }

@@ -30,6 +30,8 @@ export interface CallMedia {
   readonly reordered: number
   readonly jitterMs: number
   readonly concealedMs: number
+  /** Packets thrown away: not RTP, of a type nobody agreed on, or from a stranger. */
+  readonly discarded: number
   /** Milliseconds the jitter buffer held audio back at the end. */
   readonly bufferMs: number
 }
@@ -82,6 +84,7 @@ export function callMedia(codec: string, stats: MediaStats): CallMedia {
     reordered: stats.reordered,
     jitterMs: round(stats.jitterMs, 2),
     concealedMs: round(stats.concealedMs, 1),
+    discarded: Object.values(stats.discarded).reduce((sum, count) => sum + count, 0),
     bufferMs: round(stats.bufferMs, 1),
   }
 }

@@ -232,7 +232,7 @@ t.test(
 
 t.test('a call with no audio ends by itself, with an error that says what to check', async t => {
   const lab = createLab()
-  const agent = await lab.endpoint('agent.lab', { rtp: { timeoutMs: 5_000, initialTimeoutMs: 5_000 } })
+  const agent = await lab.endpoint('agent.lab', { rtp: { timeoutMs: 5_000 } })
   const phone = await lab.endpoint('phone.lab')
   let ended: unknown
   void agent.serve(async call => {
@@ -248,6 +248,22 @@ t.test('a call with no audio ends by itself, with an error that says what to che
     await call.ended
   })
   t.match(ended, { by: 'timeout', cause: 'media-timeout', error: { code: 'SIP_MEDIA_TIMEOUT' } })
+})
+
+t.test('a phone that rings for longer than the media timeout is not taken for dead', async t => {
+  const lab = createLab()
+  const agent = await lab.endpoint('agent.lab')
+  const phone = await lab.endpoint('phone.lab', { rtp: { timeoutMs: 2_000 } })
+  void agent.serve(async call => {
+    call.ring()
+    await call.sleep(10_000)
+    await call.answer()
+    await call.sleep(10_000)
+  })
+  await lab.run(async () => {
+    const call = await phone.call(target)
+    t.match(await call.ended, { by: 'remote', cause: 'hangup' })
+  })
 })
 
 t.test('hold and resume: the other side is told, and sends nothing meanwhile', async t => {
