@@ -41,7 +41,6 @@ export const VALUE: CharClass = charClass(`${token}[]:`)
 export const WORD: CharClass = charClass(`${alphanum}-.!%*_+\`'~()<>:\\"/[]?{}@`)
 /** A host name; the underscore is not in the grammar, but in names that are in use. */
 export const HOST: CharClass = charClass(`${alphanum}-._`)
-const BLANK: CharClass = charClass(' \t')
 
 export function is(code: number, { members }: CharClass): boolean {
   return code < 128 && members[code] === 1
@@ -58,7 +57,13 @@ export function skip(text: string, from: number, to: number, { run }: CharClass)
 
 /** The index of the first character from `from` on, before `to`, that is neither space nor tab. */
 export function skipBlank(text: string, from: number, to: number): number {
-  return skip(text, from, to, BLANK)
+  let at = from
+  while (at < to && isBlank(text.charCodeAt(at))) at++
+  return at
+}
+
+function isBlank(code: number): boolean {
+  return code === 32 || code === 9
 }
 
 export function isToken(text: string): boolean {

@@ -79,5 +79,5 @@ export function canonicalHost(host: string): string {
 }
 
 export function stripBrackets(host: string): string {
-  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
+  return host.charCodeAt(0) === 91 && host.endsWith(']') ? host.slice(1, -1) : host
 }

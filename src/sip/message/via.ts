@@ -26,7 +26,7 @@ export class Via {
   readonly params: Params
 
   constructor(init: ViaInit) {
-    this.transport = init.transport.toUpperCase()
+    this.transport = init.transport === 'UDP' ? 'UDP' : init.transport.toUpperCase()
     this.host = stripBrackets(init.host)
     this.port = init.port
     this.params = init.params instanceof Params ? init.params : Params.of(init.params ?? [])
