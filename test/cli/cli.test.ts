@@ -1,4 +1,4 @@
-import { PassThrough } from 'node:stream'
+import { Writable } from 'node:stream'
 import t from 'tap'
 import { readArgs } from '../../src/cli/args.ts'
 import { delayOf } from '../../src/cli/delay.ts'
@@ -7,10 +7,16 @@ import { loadAgent } from '../../src/cli/agents.ts'
 import { Reporter } from '../../src/cli/reporter.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
 
-function output(tty: boolean): { out: PassThrough & { isTTY?: boolean; columns?: number }; text(): string } {
-  const out: PassThrough & { isTTY?: boolean; columns?: number } = new PassThrough()
+function output(tty: boolean): { out: Writable & { isTTY?: boolean; columns?: number }; text(): string } {
+  let written = ''
+  const out: Writable & { isTTY?: boolean; columns?: number } = new Writable({
+    write(chunk, _encoding, done) {
+      written += String(chunk)
+      done()
+    },
+  })
   if (tty) Object.assign(out, { isTTY: true, columns: 40 })
-  return { out, text: () => String(out.read() ?? '') }
+  return { out, text: () => written }
 }
 
 t.test('a report is a sentence for people and one JSON object a line for programs', async t => {
