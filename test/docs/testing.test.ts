@@ -2,10 +2,13 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { runAgent } from '../../src/agent/agent.ts'
+import { demoMenu } from '../../src/agent/demo-menu.ts'
 import * as testing from '../../src/testing/index.ts'
 import { repositoryRoot } from '../support/repository.ts'
 
-const { createSimulatedRuntime, seededRandom, SimulatedNetwork, SimulatedResolver, VirtualClock } = testing
+const { createLab, createSimulatedRuntime, seededRandom, SimulatedNetwork, SimulatedResolver, VirtualClock } =
+  testing
 
 /** Text without the indentation, which differs between the page and this file. */
 function flat(text: string): string {
@@ -29,6 +32,24 @@ t.test('every piece of code on the page is in this file', async t => {
     .split(',')
     .map(name => name.trim())
   for (const name of names.filter(Boolean)) t.ok(name in testing, name)
+})
+
+t.test('a lab', async t => {
+  const lab = createLab({ seed: 7, network: { delayMs: 40, jitterMs: 60, loss: 0.05, nat: 'symmetric' } })
+  const endpoint = await lab.endpoint('agent.lab')
+  void runAgent(endpoint, await demoMenu())
+
+  const caller = lab.caller()
+  void caller.call('sip:menu@agent.lab')
+  void caller.hears({ speech: true })
+  void caller.press('2') // in the middle of the prompt
+  void caller.hears({ toneHz: 440 }, { withinMs: 1500 })
+  void caller.press('9')
+  void caller.isHungUp()
+  await lab.run()
+
+  t.match(lab.records[0], { ended: { cause: 'hangup' } })
+  t.match(lab.ladder(lab.records[0]!.id), /digit 9/)
 })
 
 t.test('time', async t => {
