@@ -11,6 +11,16 @@ export interface ReceivedDigit {
   readonly ended: boolean
 }
 
+/** A digit that is being held down. */
+export interface StartedDigit {
+  /** One of `TELEPHONE_EVENT_DIGITS`. */
+  readonly digit: string
+  /** How long it had been held when its first packet came; more than one packet's worth when the start was lost. */
+  readonly durationMs: number
+  /** RTP timestamp of its start. */
+  readonly timestamp: number
+}
+
 export interface TelephoneEventReceiverOptions {
   /** Of the telephone-event payload type, Hz. */
   readonly clockRate: number
@@ -30,7 +40,7 @@ export interface TelephoneEventReceiverSnapshot {
 }
 
 interface Event {
-  code: number
+  readonly code: number
   timestamp: number
   /** Where the first segment began; differs from `timestamp` in events longer than one segment. */
   origin: number
@@ -56,6 +66,7 @@ export class TelephoneEventReceiver {
   readonly #unitsPerMs: number
   readonly #timeoutMs: number
   #current: Event | undefined
+  #open: StartedDigit | undefined
   readonly #done: Event[] = []
   #ssrc: number | undefined
   #digits = 0
@@ -72,6 +83,14 @@ export class TelephoneEventReceiver {
   /** When `expire` has something to do; undefined while no digit is open. */
   get nextAt(): number | undefined {
     return this.#current === undefined ? undefined : this.#current.lastAt + this.#timeoutMs
+  }
+
+  /**
+   * The digit being held down, told by its first packet, whichever that is: the same object until its end has been
+   * returned. A digit of which nothing but an end came is never open.
+   */
+  get open(): StartedDigit | undefined {
+    return this.#open
   }
 
   /** One packet; returns the digits it completes, usually none. Call `expire` first if `nextAt` has passed. */
@@ -168,7 +187,14 @@ export class TelephoneEventReceiver {
     const finished = this.#finish()
     const opened: Event = { code, timestamp, origin: timestamp, duration, ended: end, sequence, lastAt: now }
     this.#current = opened
-    if (!end) return finished
+    if (!end) {
+      this.#open = {
+        digit: TELEPHONE_EVENT_DIGITS[code]!,
+        durationMs: duration / this.#unitsPerMs,
+        timestamp,
+      }
+      return finished
+    }
     const own = this.#finish()
     return finished.length === 0 ? own : [...finished, ...own]
   }
@@ -248,6 +274,7 @@ export class TelephoneEventReceiver {
     const event = this.#current
     if (event === undefined) return NONE
     this.#current = undefined
+    this.#open = undefined
     return [this.#deliver(event)]
   }
 

@@ -4,7 +4,7 @@ import type { LiveAudioSource } from '../audio/audio-source.ts'
 import type { AudioCodec } from '../codec/codec.ts'
 import { SymmetricLatch } from '../rtp/latch.ts'
 import { MediaTimeout } from '../rtp/media-timeout.ts'
-import type { ReceivedDigit } from '../rtp/telephone-event-receiver.ts'
+import type { ReceivedDigit, StartedDigit } from '../rtp/telephone-event-receiver.ts'
 import type { MediaAddress, NegotiatedAudio } from '../sdp/negotiated.ts'
 import { familyOf, resolveRemote } from './addresses.ts'
 import type { DigitSender } from './digit-sender.ts'
@@ -19,6 +19,7 @@ export interface FlowEvents {
   /** The peer's packets come from elsewhere than its SDP says, and ours go there now. */
   onLatched(remote: MediaAddress): void
   onTimeout(silentMs: number): void
+  onDigitStart(digit: StartedDigit): void
   onDigit(digit: ReceivedDigit): void
   /** One turn is done: what was heard and sent in it, `undefined` where nothing flowed. */
   onTurn(dueAt: number, heard: Int16Array | undefined, sent: Int16Array | undefined): void
@@ -70,6 +71,7 @@ export class MediaFlow {
       codecs: options.codecs,
       sampleRate: source.sampleRate,
       frameMs: options.frameMs,
+      onDigitStart: digit => events.onDigitStart(digit),
       onDigit: digit => events.onDigit(digit),
       onCodec: codec => {
         if (this.#heard) events.onCodec(codec)
@@ -138,7 +140,7 @@ export class MediaFlow {
   }
 
   #hear(now: number, dueAt: number): Int16Array | undefined {
-    this.receiver.expireDigits(now)
+    this.receiver.digits.expire(now)
     if (!this.#receives) return undefined
     const concealed = this.receiver.frame(now, this.#frame)
     this.#options.source.push(this.#frame, dueAt - this.#options.startedAt, concealed)

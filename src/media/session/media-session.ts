@@ -9,7 +9,7 @@ import type { AudioCodec } from '../codec/codec.ts'
 import { PCMA, PCMU } from '../codec/g711.ts'
 import type { PacedHandle } from '../rtp/pacer.ts'
 import type { MediaPort } from '../rtp/port-pool.ts'
-import type { ReceivedDigit } from '../rtp/telephone-event-receiver.ts'
+import type { ReceivedDigit, StartedDigit } from '../rtp/telephone-event-receiver.ts'
 import type { Direction } from '../sdp/description.ts'
 import type { MediaAddress, NegotiatedAudio, NegotiatedCodec } from '../sdp/negotiated.ts'
 import { SdpNegotiator } from '../sdp/negotiator.ts'
@@ -22,6 +22,7 @@ import { MediaFlow } from './flow.ts'
 import { changeBetween, mediaStats } from './summaries.ts'
 import type {
   DtmfDigit,
+  DtmfStart,
   MediaChange,
   MediaEvent,
   MediaSessionOptions,
@@ -48,6 +49,11 @@ export class MediaSession {
   onChange: ((change: MediaChange) => void) | undefined
   /** Each digit as it ends, besides the iterables of `dtmf()`. */
   onDtmf: ((digit: DtmfDigit) => void) | undefined
+  /**
+   * Each digit with the first of its packets, as the key goes down, and then `onDtmf` as it ends: for both exactly once,
+   * in this order, whatever was lost on the way.
+   */
+  onDtmfStart: ((digit: DtmfStart) => void) | undefined
 
   readonly #options: MediaSessionOptions
   readonly #codecs: readonly AudioCodec[]
@@ -246,15 +252,23 @@ export class MediaSession {
     return this.close()
   }
 
+  #digitBegan(started: StartedDigit): void {
+    const { digit, durationMs } = started
+    this.onDtmfStart?.({ digit, via: 'rtp', timestampMs: this.#msAgo(durationMs) })
+  }
+
   #digitCame(received: ReceivedDigit): void {
     this.#dtmfReceived += 1
-    const now = this.#options.runtime.clock.now()
     const { digit, durationMs } = received
-    const timestampMs = Math.max(0, now - this.#openedAt - durationMs)
-    const event: DtmfDigit = { digit, via: 'rtp', durationMs, timestampMs }
+    const event: DtmfDigit = { digit, via: 'rtp', durationMs, timestampMs: this.#msAgo(durationMs) }
     this.#publishDigit('in', digit, durationMs)
     this.#digitsIn.push(event)
     this.onDtmf?.(event)
+  }
+
+  /** On the clock of the frames. */
+  #msAgo(durationMs: number): number {
+    return Math.max(0, this.#options.runtime.clock.now() - this.#openedAt - durationMs)
   }
 
   #apply(audio: NegotiatedAudio): void {
@@ -322,6 +336,7 @@ export class MediaSession {
           this.#publish({ kind: 'timeout' })
           this.onTimeout?.(silentMs)
         },
+        onDigitStart: digit => this.#digitBegan(digit),
         onDigit: digit => this.#digitCame(digit),
         onTurn: (dueAt, heard, sent) => {
           if (this.#recordings.size === 0) return
@@ -338,7 +353,7 @@ export class MediaSession {
     this.#paced?.remove()
     this.#port.rtp.onMessage = undefined
     this.#port.release()
-    this.#flow?.receiver.flushDigits()
+    this.#flow?.receiver.digits.flush()
     this.#digitsIn.end()
     this.#digitsOut.end()
     this.#liveSource().end()

@@ -8,26 +8,25 @@ import type { SymmetricLatch } from '../rtp/latch.ts'
 import { RtpView, parseRtpInto } from '../rtp/packet.ts'
 import { ReceptionStatistics } from '../rtp/statistics.ts'
 import type { ReceptionSnapshot } from '../rtp/statistics.ts'
-import type { ReceivedDigit } from '../rtp/telephone-event-receiver.ts'
-import { TelephoneEventReceiver } from '../rtp/telephone-event-receiver.ts'
 import type { NegotiatedAudio } from '../sdp/negotiated.ts'
 import { addCounters } from './counters.ts'
+import { DigitReceiver } from './digit-receiver.ts'
+import type { DigitReceiverOptions } from './digit-receiver.ts'
 import { payloadDecoders } from './payload-decoder.ts'
 import type { PayloadDecoder } from './payload-decoder.ts'
 
-export interface ReceiverOptions {
+export interface ReceiverOptions extends DigitReceiverOptions {
   readonly codecs: readonly AudioCodec[]
   /** Samples per second of the frames to make. */
   readonly sampleRate: number
   readonly frameMs: number
-  /** A digit ended. */
-  readonly onDigit: (digit: ReceivedDigit) => void
   /** Audio comes with another codec than before, or for the first time. */
   readonly onCodec: (codec: string) => void
 }
 
 /** What a call's RTP becomes on its way in: datagrams go in, frames of PCM and digits come out. */
 export class MediaReceiver {
+  readonly digits: DigitReceiver
   readonly #options: ReceiverOptions
   readonly #view = new RtpView()
   readonly #concealer: LossConcealer
@@ -35,7 +34,6 @@ export class MediaReceiver {
   readonly #rest: SampleQueue
   #decoders: Map<number, PayloadDecoder> = new Map()
   #eventRates: ReadonlyMap<number, number> = new Map()
-  readonly #events: Map<number, TelephoneEventReceiver> = new Map()
   #clockRate = 0
   #jitter: JitterBuffer | undefined
   #statistics: ReceptionStatistics | undefined
@@ -49,6 +47,7 @@ export class MediaReceiver {
 
   constructor(options: ReceiverOptions) {
     this.#options = options
+    this.digits = new DigitReceiver(options)
     this.#concealer = new LossConcealer(options.sampleRate)
     this.#rest = new SampleQueue(options.sampleRate)
   }
@@ -117,20 +116,6 @@ export class MediaReceiver {
     return concealed
   }
 
-  /** Digits whose end was lost are given up for ended. */
-  expireDigits(now: number): void {
-    if (this.#events.size === 0) return
-    for (const events of this.#events.values()) {
-      const { nextAt } = events
-      if (nextAt !== undefined && now >= nextAt) this.#digits(events.expire(now))
-    }
-  }
-
-  /** Delivers a digit still open: the call is over. */
-  flushDigits(): void {
-    for (const events of this.#events.values()) this.#digits(events.flush())
-  }
-
   reception(): ReceptionSnapshot | undefined {
     const now = this.#statistics?.snapshot()
     return now === undefined ? undefined : addCounters(now, this.#before?.reception, RECEPTION_COUNTERS)
@@ -153,7 +138,8 @@ export class MediaReceiver {
     const { sequence, timestamp, ssrc } = view
     const timed = eventRate === undefined
     const verdict = this.#statistics?.receive(sequence, timestamp, ssrc, view.payloadLength, now, timed)
-    if (verdict !== 'accepted') return
+    // What is far off the sequence may begin a new run: the jitter buffer has a view of its own.
+    if (verdict === 'duplicate') return
     if (eventRate === undefined) {
       const { bytes, payloadOffset, payloadLength, payloadType, marker } = view
       // Cheaper than a view cut by Buffer, which goes through its constructor.
@@ -162,21 +148,7 @@ export class MediaReceiver {
       return
     }
     this.#jitter?.pushOther(sequence, ssrc)
-    const events = this.#eventsAt(eventRate)
-    this.#digits(events.receive(view.payload, timestamp, sequence, view.marker, ssrc, now))
-  }
-
-  #eventsAt(clockRate: number): TelephoneEventReceiver {
-    let events = this.#events.get(clockRate)
-    if (events === undefined) {
-      events = new TelephoneEventReceiver({ clockRate })
-      this.#events.set(clockRate, events)
-    }
-    return events
-  }
-
-  #digits(digits: readonly ReceivedDigit[]): void {
-    for (const digit of digits) this.#options.onDigit(digit)
+    this.digits.packet(view, eventRate, now)
   }
 
   #silence(out: Int16Array, from: number): number {

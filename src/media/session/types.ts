@@ -47,6 +47,14 @@ export interface DtmfDigit {
   readonly timestampMs: number
 }
 
+/** A key the other party has just pressed and may still hold: the moment to interrupt what is being played. */
+export interface DtmfStart {
+  readonly digit: string
+  readonly via: 'rtp'
+  /** When it began, on the clock of `AudioFrame.timestampMs`. */
+  readonly timestampMs: number
+}
+
 export interface SendDtmfOptions {
   /** Length of each digit; default 160 ms. */
   readonly durationMs?: number

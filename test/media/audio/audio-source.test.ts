@@ -173,6 +173,66 @@ t.test('a view at another rate can be split, and leaving its loop frees the sour
   t.same(await values(second), [9])
 })
 
+t.test('clear() forgets what waits, says how long it was, and what comes next is read', async t => {
+  const source = new LiveAudioSource({ sampleRate: 8000, capacityFrames: 4 })
+  t.equal(source.clear(), 0)
+  for (let i = 1; i <= 6; i += 1) source.push(frame(i, i === 6 ? 80 : 160), i * 20, false)
+  t.equal(source.clear(), 70, 'the four kept, the last one half as long')
+  t.equal(source.bufferedFrames, 0)
+  t.equal(source.droppedFrames, 2, 'what was asked to be forgotten was not dropped')
+  for (let i = 7; i <= 10; i += 1) source.push(frame(i), i * 20, false)
+  source.end()
+  t.same(await values(source), [7, 8, 9, 10])
+  t.equal(source.clear(), 0)
+})
+
+t.test('clear() leaves the frame in hand and a waiting reader alone', async t => {
+  const source = new LiveAudioSource({ sampleRate: 8000 })
+  const iterator = source[Symbol.asyncIterator]()
+  for (let i = 1; i <= 3; i += 1) source.push(frame(i), i * 20, false)
+  const inHand = await iterator.next()
+  t.equal(source.clear(), 40)
+  source.push(frame(4), 80, false)
+  t.same(inHand.value?.samples, frame(1))
+  t.equal((await iterator.next()).value?.samples[0], 4)
+  const next = iterator.next()
+  t.equal(source.clear(), 0)
+  source.push(frame(5), 100, false)
+  t.equal((await next).value?.samples[0], 5)
+})
+
+t.test('clear() of an ended source ends its reading at once', async t => {
+  const source = new LiveAudioSource({ sampleRate: 8000 })
+  source.push(frame(1), 0, false)
+  source.end()
+  t.equal(source.clear(), 20)
+  t.same(await values(source), [])
+})
+
+t.test('clear() through a view at another rate clears the source, in milliseconds all the same', async t => {
+  const source = new LiveAudioSource({ sampleRate: 8000 })
+  const view = source.at(16_000)
+  for (let i = 1; i <= 5; i += 1) source.push(frame(i), i * 20, false)
+  t.equal(view.clear(), 100)
+  t.equal(source.bufferedFrames, 0)
+  source.push(frame(6), 120, false)
+  source.end()
+  t.same(await values(source), [6])
+})
+
+t.test('clear() of a copy made by tee() leaves the other copy alone', async t => {
+  const source = new LiveAudioSource({ sampleRate: 8000 })
+  source.push(frame(1), 0, false)
+  const [one, other] = source.tee()
+  source.push(frame(2), 20, false)
+  t.equal(source.clear(), 0, 'the source itself has nothing any more')
+  t.equal(one.at(48_000).clear(), 40)
+  source.push(frame(3), 40, false)
+  source.end()
+  t.same(await values(one), [3])
+  t.same(await values(other), [1, 2, 3])
+})
+
 t.test('a rate nobody converts to is refused with the ones that are', async t => {
   const source = new LiveAudioSource({ sampleRate: 8000 })
   t.throws(() => source.at(12_345), { code: 'SIP_OPTION', field: 'sampleRate', message: /16000/ })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { goertzelDbfs } from '../../../src/media/audio/goertzel.ts'
 import { tone } from '../../../src/media/audio/tones.ts'
-import type { DtmfDigit } from '../../../src/media/session/types.ts'
+import type { DtmfDigit, DtmfStart } from '../../../src/media/session/types.ts'
 import { Pair } from './pair.ts'
 import { listen, sequenceBreaks } from './wire.ts'
 
@@ -57,6 +57,46 @@ t.test('a digit says how long it was pressed and when, on the clock of the audio
   t.same(called, digits[0])
   t.match(digits, [{ digit: '7', via: 'rtp', durationMs: 200 }])
   const at = digits[0]?.timestampMs ?? 0
+  t.ok(at > 980 && at < 1040, `${at} ms`)
+  await pair.close()
+})
+
+t.test('a digit is told as the key goes down, and again as it is let go', async t => {
+  const pair = await Pair.open()
+  pair.connect()
+  const notices: [number, DtmfStart | DtmfDigit][] = []
+  const note = (digit: DtmfStart | DtmfDigit): number => notices.push([pair.clock.now(), digit])
+  pair.b.onDtmfStart = note
+  pair.b.onDtmf = note
+  await pair.clock.advance(1000)
+  const pressedAt = pair.clock.now()
+  void pair.a.sendDtmf('7', { durationMs: 500 })
+  await pair.clock.advance(1000)
+  const [started, ended] = notices
+  t.equal(notices.length, 2)
+  t.match(started?.[1], { digit: '7', via: 'rtp', durationMs: undefined })
+  t.match(ended?.[1], { digit: '7', via: 'rtp', durationMs: 500 })
+  const afterMs = (started?.[0] ?? NaN) - pressedAt
+  t.ok(afterMs <= 45, `told ${afterMs} ms after it was pressed`)
+  t.equal((ended?.[0] ?? NaN) - (started?.[0] ?? NaN), 480)
+  t.equal(ended?.[1].timestampMs, started?.[1].timestampMs, 'both say when it began')
+  await pair.close()
+})
+
+t.test('a digit whose start is lost is told late, and says when it began', async t => {
+  const pair = await Pair.open()
+  pair.connect()
+  const starts: DtmfStart[] = []
+  pair.b.onDtmfStart = digit => starts.push(digit)
+  await pair.clock.advance(1000)
+  void pair.a.sendDtmf('3', { durationMs: 400 })
+  pair.network.setConditions({ loss: 1 })
+  await pair.clock.advance(210)
+  t.equal(starts.length, 0)
+  pair.network.setConditions({ loss: 0 })
+  await pair.clock.advance(1000)
+  t.match(starts, [{ digit: '3' }])
+  const at = starts[0]?.timestampMs ?? 0
   t.ok(at > 980 && at < 1040, `${at} ms`)
   await pair.close()
 })

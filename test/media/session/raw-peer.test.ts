@@ -113,6 +113,22 @@ t.test('RFC 3550 section 8: a new SSRC with a new clock from the same address is
   await pair.close()
 })
 
+t.test('RFC 3550 A.1: a new run of sequence numbers under the same SSRC costs one packet', async t => {
+  const pair = await Pair.open()
+  const peer = await RawPeer.open(pair, '0 PCMU/8000')
+  const heard = pair.capture(pair.b)
+  await peer.speak(PCMU, 0, 50)
+  peer.sequence = (peer.sequence + 20_000) & 0xffff
+  await peer.speak(PCMU, 0, 50)
+  await pair.clock.advance(500)
+  const { packetsReceived, discarded } = pair.b.stats()
+  t.equal(packetsReceived, 99)
+  t.equal(discarded.sequence, 1)
+  const loud = heard.frames.filter(({ samples }) => levelDbfs(samples) > -14).length
+  t.equal(loud, 100, 'the one that is missing is made up')
+  await pair.close()
+})
+
 t.test(
   'RFC 4733: events at the payload type and clock of the SDP, only the last end packet arriving',
   async t => {
