@@ -104,7 +104,7 @@ function agree(): void {
 
 export async function run({ short }: BenchOptions): Promise<readonly BenchLine[]> {
   agree()
-  const operations = short ? 500 : 20_000
+  const operations = short ? 500 : 40_000
   const lines: BenchLine[] = []
   // One message of each stays alive, as in any process at work: if the last one goes, a full collection between the
   // rounds takes the shapes along that the compiled code relies on, and what is measured is the compiler.

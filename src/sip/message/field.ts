@@ -134,37 +134,36 @@ const idBits = 127
 /** Stands for a line that is no header line: nobody finds it. */
 const noHeader = 127
 
+/** A header line in one number: where it starts, whether it is folded, and its id in 24, 1 and 7 bits. */
+export function lineMark(id: number, folded: boolean, start: number): number {
+  return start * 256 + (folded ? foldedBit + id : id)
+}
+
+export function faultyMark(start: number): number {
+  return start * 256 + noHeader
+}
+
 /**
  * The received lines before anybody asks for one: a number each. Most lines of most messages are never looked at, and
  * objects for them are what parsing would spend most of its time on.
  */
 export class FieldIndex {
   readonly section: Section
-  /** Start, whether it is folded, and id: 24, 1 and 7 bits. A line ends where the next one starts. */
-  readonly #lines: number[] = []
+  /** A line ends where the next one starts. */
+  readonly #lines: readonly number[]
+  /** Where the last line ends. */
+  readonly #end: number
   /** With holes: nobody asks for most lines. */
   readonly #made: (HeaderField | undefined)[] = []
-  #end = 0
 
-  constructor(section: Section) {
+  constructor(section: Section, lines: readonly number[], end: number) {
     this.section = section
+    this.#lines = lines
+    this.#end = end
   }
 
   get size(): number {
     return this.#lines.length
-  }
-
-  add(id: number, folded: boolean, start: number): void {
-    this.#lines.push(start * 256 + (folded ? foldedBit + id : id))
-  }
-
-  addFaulty(start: number): void {
-    this.#lines.push(start * 256 + noHeader)
-  }
-
-  /** Says where the last line ends. */
-  close(end: number): void {
-    this.#end = end
   }
 
   /** The place of the next line with that id, from `from` on; -1 if there is none. */

@@ -1,7 +1,7 @@
 import { hasLineBreak, isToken } from './chars.ts'
 import { SipParseError } from './errors.ts'
 import type { ParseErrorDetails } from './errors.ts'
-import { FieldIndex } from './field.ts'
+import { faultyMark, FieldIndex, lineMark } from './field.ts'
 import { Headers } from './headers.ts'
 import { Via } from './headers/core.ts'
 import { limitsFrom } from './limits.ts'
@@ -119,8 +119,7 @@ class Reading {
         reasonPhrase: 'Request-URI Too Long',
       })
     }
-    const index = new FieldIndex(section)
-    this.#bodyStart = this.#headers(lineEnd + 1, index)
+    const index = this.#headers(lineEnd + 1, section)
     section.close(lineEnd + 1, this.#bodyStart)
     const text = section.textAt(at, end)
     const headers = new Headers([], index)
@@ -172,22 +171,24 @@ class Reading {
     return new SipResponse(statusCode, match?.[3] ?? '', headers)
   }
 
-  /** Indexes the header lines from `from` on and returns where the body starts. */
-  #headers(from: number, index: FieldIndex): number {
+  /** Indexes the header lines from `from` on; the index then ends where the empty line behind them starts. */
+  #headers(from: number, section: Section): FieldIndex {
     const bytes = this.#bytes
-    const { octets } = index.section
+    const { octets } = section
     const { headers: maxHeaders, lineBytes } = this.#limits
     const size = octets.length
+    const lines: number[] = []
     let at = from
     let colon = -1
     while (at < size) {
       const start = at
       const first = bytes[at]
       if (first === 10 || (first === 13 && bytes[at + 1] === 10)) {
-        index.close(at)
-        return first === 10 ? at + 1 : at + 2
+        this.#bodyStart = first === 10 ? at + 1 : at + 2
+        return new FieldIndex(section, lines, at)
       }
-      let end = lineEndAt(octets, at)
+      let end = octets.indexOf('\n', at) + 1
+      if (end === 0) end = size
       // Kept from line to line: lines without a colon must not make this a search through the rest each time.
       if (colon < at) colon = octets.indexOf(':', at)
       if (colon < 0) colon = size
@@ -196,7 +197,8 @@ class Reading {
       // A line that starts with a space goes on where the one before ended (RFC 3261 §7.3.1).
       while (end < size && isSpace(bytes[end])) {
         folded = true
-        end = lineEndAt(octets, end)
+        end = octets.indexOf('\n', end) + 1
+        if (end === 0) end = size
       }
       at = end
       if (end - start > lineBytes) {
@@ -207,20 +209,20 @@ class Reading {
       const id = nameEnd > start ? idAt(bytes, start, nameEnd) : 0
       if (id === 0 && !isName(bytes, start, nameEnd)) {
         this.#fail('not a header line: a name and a colon', { offset: start })
-        index.addFaulty(start)
+        lines.push(faultyMark(start))
         continue
       }
-      if (index.size === maxHeaders) {
-        index.close(start)
+      if (lines.length === maxHeaders) {
         this.#fail(`more than ${maxHeaders} header lines`, { offset: start, statusCode: 513 })
-        return at
+        this.#bodyStart = at
+        return new FieldIndex(section, lines, start)
       }
-      index.add(id, folded, start)
+      lines.push(lineMark(id, folded, start))
       if (id === ids.contentLength) this.#readContentLength(colon + 1, end)
     }
-    index.close(size)
     this.#fail('the header section has no empty line at its end', { offset: size })
-    return size
+    this.#bodyStart = size
+    return new FieldIndex(section, lines, size)
   }
 
   #readContentLength(from: number, to: number): void {
@@ -272,12 +274,6 @@ function decimalAt(bytes: Buffer, from: number, to: number): number {
 
 function isBlank(code: number | undefined): boolean {
   return code === 32 || code === 9 || code === 13 || code === 10
-}
-
-/** Behind the line break that ends the line; the end of the text if there is none. */
-function lineEndAt(octets: string, from: number): number {
-  const newline = octets.indexOf('\n', from)
-  return newline < 0 ? octets.length : newline + 1
 }
 
 function isName(bytes: Buffer, from: number, to: number): boolean {
