@@ -48,7 +48,7 @@ export async function demoMenu(): Promise<Agent> {
 async function echoUntilPound({ input, output, dtmf }: AgentSession): Promise<void> {
   let done = false
   const pound = (async () => {
-    for await (const { digit } of dtmf({ fresh: true })) if (digit === '#') break
+    for await (const { digit } of dtmf()) if (digit === '#') break
     done = true
   })()
   input.clear()

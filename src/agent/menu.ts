@@ -61,13 +61,13 @@ export async function say(session: Pick<AgentSession, 'output' | 'signal'>, prom
   await session.output.play(typeof prompt === 'function' ? prompt() : prompt, { signal: session.signal })
 }
 
-/** The key pressed during the prompt or within `timeoutMs` after it; keys pressed before the question do not count. */
+/** The key pressed before the prompt (while nobody listened), during it, or within `timeoutMs` after it. */
 async function askForKey(
   session: AgentSession,
   prompt: Prompt,
   timeoutMs: number,
 ): Promise<string | undefined> {
-  const keys = session.dtmf({ fresh: true })[Symbol.asyncIterator]()
+  const keys = session.dtmf()[Symbol.asyncIterator]()
   const pressed = keys.next()
   try {
     const played = say(session, prompt)

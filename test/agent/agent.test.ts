@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Agent } from '../../src/agent/agent.ts'
+import type { Agent, AgentSession } from '../../src/agent/agent.ts'
 import { agentSession, runAgent } from '../../src/agent/agent.ts'
 import { menuAgent } from '../../src/agent/menu.ts'
 import { tone } from '../../src/media/audio/tones.ts'
@@ -168,4 +168,21 @@ t.test('menu: an unknown key is answered, a known one acts, at once', async t =>
     code: 'SIP_OPTION',
     field: 'tries',
   })
+})
+
+t.test('menu: a key pressed while an action goes on is not lost', async t => {
+  let ended: CallEnded | undefined
+  const agent = menuAgent({
+    prompt: () => prompt(500, 3000),
+    keys: {
+      '1': (session: AgentSession) => session.sleep(1500).then(() => 'again' as const),
+      '2': () => Promise.resolve('hangup' as const),
+    },
+    tries: 1,
+  })
+  await withAgent(agent, async caller => {
+    await caller.press('12')
+    ended = await caller.isHungUp({ withinMs: 3000 })
+  })
+  t.match(ended, { by: 'remote', cause: 'hangup' })
 })
