@@ -6,6 +6,7 @@ import { describeCall } from '../trace/call-record.ts'
 import { loadAgent } from './agents.ts'
 import { readArgs } from './args.ts'
 import { CallFiles, makeFolder } from './call-files.ts'
+import { reportDigits } from './digits.ts'
 import { endpointOptions, endpointOptionsConfig } from './endpoint-options.ts'
 import { onInterrupt } from './interrupt.ts'
 import { Reporter } from './reporter.ts'
@@ -55,26 +56,21 @@ export async function answer(args: readonly string[]): Promise<number> {
     )
     await call.answer()
     if (recordings !== undefined) await call.record(join(recordings, `${call.id}.wav`))
-    void reportDigits(call, reporter)
     await agent.run(agentSession(call))
   }
 
   const status = reporter.live
     ? setInterval(() => reporter.status(statusLine(endpoint.calls)), 500)
     : undefined
+  const stopReporting = reportDigits(reporter)
   const forget = onInterrupt(() => void endpoint.close())
   await endpoint.serve(answerCall)
   forget()
+  stopReporting()
   clearInterval(status)
   files.close()
   reporter.end()
   return 0
-}
-
-async function reportDigits(call: IncomingCall, reporter: Reporter): Promise<void> {
-  for await (const { digit, durationMs } of call.dtmf()) {
-    reporter.say({ event: 'dtmf', id: call.id, digit, durationMs }, `call ${call.id}: digit ${digit}`)
-  }
 }
 
 function statusLine(

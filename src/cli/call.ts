@@ -9,6 +9,7 @@ import { OptionError } from '../runtime/errors.ts'
 import { describeCall } from '../trace/call-record.ts'
 import { readArgs } from './args.ts'
 import { CallFiles } from './call-files.ts'
+import { reportDigits } from './digits.ts'
 import { endpointOptions, endpointOptionsConfig } from './endpoint-options.ts'
 import { onInterrupt } from './interrupt.ts'
 import { Reporter } from './reporter.ts'
@@ -58,10 +59,12 @@ export async function call(args: readonly string[]): Promise<number> {
   const files = new CallFiles(endpoint, undefined, record =>
     reporter.say({ event: 'ended', ...record }, describeCall(record)),
   )
+  const stopReporting = reportDigits(reporter)
   try {
     return await dial(endpoint, target, file, options, reporter)
   } finally {
     await endpoint.close()
+    stopReporting()
     const ladder = options.text('ladder')
     const id = files.trace.calls.at(-1)
     if (ladder !== undefined && id !== undefined) writeFileSync(ladder, files.trace.ladder(id) ?? '')
@@ -119,7 +122,6 @@ async function talk(
   const status = reporter.live ? setInterval(() => reporter.status(statusLine(call)), 500) : undefined
   const recordTo = options.text('record')
   const recording = recordTo === undefined ? undefined : await call.record(recordTo)
-  void reportDigits(call, reporter)
   const seconds = options.number('duration')
   const digits = options.text('dtmf')
   const elapsed = seconds === undefined ? undefined : call.sleep(seconds * 1000)
@@ -157,12 +159,6 @@ function trunkOf(options: Args, target: string): Trunk | undefined {
     aor: options.text('from') ?? `sip:${user ?? 'offhook'}@${host}`,
     ...(proxy === undefined ? {} : { outboundProxy: proxy }),
     ...(user === undefined ? {} : { credentials: { username: user, password: password ?? '' } }),
-  }
-}
-
-async function reportDigits(call: Call, reporter: Reporter): Promise<void> {
-  for await (const { digit, durationMs } of call.dtmf()) {
-    reporter.say({ event: 'dtmf', id: call.id, digit, durationMs }, `digit ${digit}`)
   }
 }
 
