@@ -37,6 +37,11 @@ export class Runner<S extends string, E extends string> {
     return this.#state?.name ?? this.#machine.initial
   }
 
+  /** When the first of its timers is due. */
+  get nextAt(): number | undefined {
+    return this.#state?.armed[0]?.[1]
+  }
+
   start(): void {
     this.#take(start(this.#machine, this.#clock.now(), this.#schedule))
   }

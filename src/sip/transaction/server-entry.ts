@@ -5,6 +5,7 @@ import { serialise } from '../message/serialiser.ts'
 import { SipTransportError } from '../transport/errors.ts'
 import type { Flow } from '../transport/flow.ts'
 import type { TransportLayer } from '../transport/transport-layer.ts'
+import { Answered } from './answered.ts'
 import { SipTimeoutError } from './errors.ts'
 import { inviteServer } from './invite-server.ts'
 import type { InviteServerEvent, InviteServerState } from './invite-server.ts'
@@ -22,6 +23,16 @@ export type ServerState = InviteServerState | NonInviteServerState
 
 type ServerEvent = InviteServerEvent | NonInviteServerEvent
 
+/** What diagnostics call a transaction. */
+export interface Shown {
+  readonly method: string
+  readonly callId: string
+  readonly branch: string
+}
+
+/** What the layer knows by its key: a server transaction, or what is left of one. */
+export type KnownServer = ServerEntry | Answered
+
 /** What the server side needs from the layer. */
 export interface ServerHost {
   readonly clock: Clock
@@ -32,14 +43,13 @@ export interface ServerHost {
   readonly newTag: () => string
   deliver(transaction: ServerTransaction): void
   deliverAck(ack: SipRequest, flow: Flow): void
-  changed(entry: ServerEntry, previous: string | undefined): void
-  ended(entry: ServerEntry): void
+  changed(entry: KnownServer, previous: string | undefined): void
+  /** From now on that stands for the transaction. */
+  answered(rest: Answered): void
+  ended(entry: KnownServer): void
 }
 
-/**
- * What the layer keeps of one server transaction. An answered one lives on for half a minute on UDP, only to repeat
- * its answer: by then this is all that is left of it, while request, response and user can be forgotten.
- */
+/** What the layer keeps of one server transaction, until an `Answered` takes its place. */
 export class ServerEntry implements RunnerHost {
   readonly key: string
   /** `undefined` for requests with a To tag, and for those that are themselves a second copy. */
@@ -56,7 +66,7 @@ export class ServerEntry implements RunnerHost {
   provisionals = 0
   ended = false
   /** What diagnostics call this transaction; only there while somebody listens to them. */
-  shown: { readonly method: string; readonly callId: string; readonly branch: string } | undefined
+  shown: Shown | undefined
   /** The user's side. Let go once it has no use for callbacks any more. */
   transaction: ServerTransaction | undefined
   readonly #host: ServerHost
@@ -66,8 +76,10 @@ export class ServerEntry implements RunnerHost {
   /** Where the last response went: a repetition goes there again. */
   #sentOver: Flow | undefined
   #failure: SipTransportError | undefined
-  #ack: { readonly request: SipRequest; readonly flow: Flow } | undefined
-  readonly #release: (() => void) | undefined
+  #ack: SipRequest | undefined
+  #ackFlow: Flow | undefined
+  #release: (() => void) | undefined
+  #rest: Answered | undefined
 
   constructor(request: SipRequest, flow: Flow, key: string, mergeKey: string | undefined, host: ServerHost) {
     this.key = key
@@ -84,6 +96,7 @@ export class ServerEntry implements RunnerHost {
   }
 
   get state(): ServerState {
+    if (this.#rest !== undefined) return this.#rest.state
     return this.ended ? 'terminated' : (this.#runner.state as ServerState)
   }
 
@@ -110,11 +123,29 @@ export class ServerEntry implements RunnerHost {
     if (statusCode >= 200) this.letGo()
   }
 
-  /** Forgets the user's side if a final response is out and nobody waits for a callback. */
+  /**
+   * Forgets the user's side if a final response is out and nobody waits for a callback. An answered transaction lives
+   * on for half a minute on UDP, only to repeat its answer: an `Answered` does that.
+   */
   letGo(): void {
     if (this.statusCode < 200 || this.transaction?.isAttached === true) return
     this.transaction = undefined
     this.#response = undefined
+    const bytes = this.#bytes
+    const sentOver = this.#sentOver
+    const waitsOnly = this.state === (this.isInvite ? 'accepted' : 'completed')
+    if (this.ended || !waitsOnly || bytes === undefined || sentOver === undefined) return
+    const { key, mergeKey, isInvite, requestTag, responseTag, shown } = this
+    const expiresAt = this.#runner.nextAt ?? this.#host.clock.now()
+    const release = this.#release
+    this.#release = undefined
+    this.ended = true
+    this.#runner.stop()
+    this.#rest = new Answered(
+      { key, mergeKey, isInvite, requestTag, responseTag, bytes, sentOver, expiresAt, release, shown },
+      this.#host,
+    )
+    this.#host.answered(this.#rest)
   }
 
   /** The request once more. */
@@ -125,9 +156,11 @@ export class ServerEntry implements RunnerHost {
 
   /** An ACK that matches this INVITE. */
   acknowledge(request: SipRequest, flow: Flow): void {
-    this.#ack = { request, flow }
+    this.#ack = request
+    this.#ackFlow = flow
     this.#runner.dispatch('ack')
     this.#ack = undefined
+    this.#ackFlow = undefined
   }
 
   /** The layer closes. */
@@ -144,7 +177,7 @@ export class ServerEntry implements RunnerHost {
   perform(action: OutwardAction): void {
     switch (action.do) {
       case 'deliver':
-        if (this.#ack !== undefined) this.#host.deliverAck(this.#ack.request, this.#ack.flow)
+        if (this.#ack !== undefined) this.#host.deliverAck(this.#ack, this.#ackFlow ?? this.flow)
         else if (this.transaction !== undefined) this.#host.deliver(this.transaction)
         break
       case 'send':

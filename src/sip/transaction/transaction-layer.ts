@@ -8,6 +8,7 @@ import { SipTransportError } from '../transport/errors.ts'
 import type { Flow } from '../transport/flow.ts'
 import { nextHop } from '../transport/locate.ts'
 import type { Sent, TransportLayer } from '../transport/transport-layer.ts'
+import { AnsweredQueue } from './answered.ts'
 import { newBranch, randomToken } from './branch.ts'
 import { ClientTransaction } from './client-transaction.ts'
 import type { CancelOptions, ClientHost } from './client-transaction.ts'
@@ -15,7 +16,7 @@ import { transactionChannel } from './diagnostics.ts'
 import type { TransactionEvent } from './diagnostics.ts'
 import { clientKey, matchesByTags, mergeKey, serverKey } from './matching.ts'
 import { ServerEntry } from './server-entry.ts'
-import type { ServerHost } from './server-entry.ts'
+import type { KnownServer, ServerHost } from './server-entry.ts'
 import { ServerTransaction } from './server-transaction.ts'
 import { emptyStats } from './stats.ts'
 import type { TransactionStats } from './stats.ts'
@@ -71,9 +72,10 @@ export class TransactionLayer {
   readonly #limits: TransactionLimits
   readonly #stats: TransactionStats = emptyStats()
   readonly #clients = new Map<string, ClientTransaction>()
-  readonly #servers = new Map<string, ServerEntry>()
+  readonly #servers = new Map<string, KnownServer>()
+  readonly #answered: AnsweredQueue
   /** Requests without a To tag, to notice those that come twice by different ways. */
-  readonly #initial = new Map<string, ServerEntry>()
+  readonly #initial = new Set<string>()
   readonly #sentAcks = new WeakSet<SipRequest>()
   readonly #clientHost: ClientHost
   readonly #serverHost: ServerHost
@@ -84,6 +86,7 @@ export class TransactionLayer {
     this.#transport = transport
     this.#clock = clock
     this.#random = random
+    this.#answered = new AnsweredQueue(clock)
     this.#limits = { ...defaultTransactionLimits, ...limits }
     for (const [name, value] of Object.entries(this.#limits)) {
       if (!(value >= 1)) throw new OptionError(`limits.${name}`, `${value} is not a number of at least 1`)
@@ -113,9 +116,15 @@ export class TransactionLayer {
       deliverAck: (ack, flow) => this.onAck?.(ack, flow),
       changed: (entry, previous) => {
         if (!transactionChannel.hasSubscribers) return
-        const request = entry.transaction?.request
-        if (request !== undefined) entry.shown ??= shownAs(request, request.via.branch ?? '')
+        if (entry.transaction !== undefined) {
+          const { request } = entry.transaction
+          entry.shown ??= shownAs(request, request.via.branch ?? '')
+        }
         if (entry.shown !== undefined) this.#noteState('server', entry.shown, previous, entry.state)
+      },
+      answered: rest => {
+        this.#servers.set(rest.key, rest)
+        this.#answered.add(rest)
       },
       ended: entry => this.#serverEnded(entry),
     }
@@ -178,6 +187,7 @@ export class TransactionLayer {
     // Each takes itself out of its map as it stops, which a Map's iteration allows.
     for (const transaction of this.#clients.values()) transaction.stop(error)
     for (const transaction of this.#servers.values()) transaction.stop(error)
+    this.#answered.clear()
   }
 
   #start(request: SipRequest, branch: string, destination: Destination): ClientTransaction {
@@ -226,7 +236,7 @@ export class TransactionLayer {
     const merged = mergeable !== undefined && this.#initial.has(mergeable)
     const entry = new ServerEntry(request, flow, key, merged ? undefined : mergeable, this.#serverHost)
     entry.transaction = new ServerTransaction(request, merged, entry, this.#serverHost.newTag)
-    if (entry.mergeKey !== undefined) this.#initial.set(entry.mergeKey, entry)
+    if (entry.mergeKey !== undefined) this.#initial.add(entry.mergeKey)
     this.#servers.set(key, entry)
     this.#stats.serverStarted++
     entry.begin()
@@ -282,7 +292,7 @@ export class TransactionLayer {
     }
   }
 
-  #serverEnded({ key, mergeKey }: ServerEntry): void {
+  #serverEnded({ key, mergeKey }: KnownServer): void {
     this.#servers.delete(key)
     if (mergeKey !== undefined) this.#initial.delete(mergeKey)
   }
