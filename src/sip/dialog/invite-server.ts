@@ -242,6 +242,8 @@ export class ServerSession
   #sendSuccess(): void {
     const success = this.#success
     if (success === undefined) return
+    // What callbacks could tell now, a CANCEL or a transport error, changes nothing any more.
+    this.#transaction.detach()
     this.#transaction.respond(success)
     this.tell(() => this.handlers.onAccepted?.(success))
   }
@@ -266,7 +268,6 @@ export class ServerSession
 
   /** The ACK completes the session; when our offer went in the 2xx, it brings the answer (RFC 3261 §13.2.1). */
   #takeAck(): void {
-    this.#transaction.detach()
     const ack = this.#ack
     if (ack === undefined || this.negotiation.offer !== 'local-offer') {
       this.feed('settled')

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../runtime/runtime.ts'
-import type { SipRequest } from '../message/message.ts'
+import type { SipRequest, SipResponse } from '../message/message.ts'
 import type { SipTransportError } from '../transport/errors.ts'
 import type { Flow } from '../transport/flow.ts'
 import { inviteServer } from './invite-server.ts'
@@ -69,6 +69,11 @@ export class Answered {
     this.#take('request')
   }
 
+  /** A 2xx to the INVITE again, or another one, from a user who let go of the transaction but not of the 2xx. */
+  respond(response: SipResponse, bytes: Uint8Array): void {
+    this.#take('send 2xx', bytes, response)
+  }
+
   /** An ACK that matches this INVITE. */
   acknowledge(ack: SipRequest, flow: Flow): void {
     for (const effect of invite.ack.effects) if (effect === 'deliver') this.#host.deliverAck(ack, flow)
@@ -84,21 +89,25 @@ export class Answered {
     this.#end()
   }
 
-  #take(event: InviteServerEvent | NonInviteServerEvent): void {
+  #take(
+    event: InviteServerEvent | NonInviteServerEvent,
+    bytes: Uint8Array = this.#bytes,
+    response?: SipResponse,
+  ): void {
     if (this.state === 'terminated') return
     const row = (this.#isInvite ? invite : nonInvite) as Readonly<Record<string, Row<ServerState>>>
     const { effects, next } = row[event] as Row<ServerState>
-    for (const effect of effects) this.#perform(effect)
+    for (const effect of effects) this.#perform(effect, bytes, response)
     if (next === 'terminated') this.#end()
   }
 
-  #perform(effect: Effect): void {
+  #perform(effect: Effect, bytes: Uint8Array, response: SipResponse | undefined): void {
     const { stats } = this.#host
     if (effect === 'failure') stats.transportErrors++
-    if (effect !== 'resend') return
-    stats.retransmitted++
+    if (effect === 'resend') stats.retransmitted++
+    if (effect !== 'send' && effect !== 'resend') return
     try {
-      this.#sentOver.send(this.#bytes)
+      this.#sentOver.send(bytes, response)
     } catch {
       this.#take('transport error')
     }

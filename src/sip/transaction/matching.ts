@@ -16,9 +16,11 @@ export function serverKey(request: SipRequest, method: string): string {
   const { via } = request
   const port = via.port ?? transportNamed(via.transport)?.defaultPort ?? 5060
   const sentBy = `${canonicalHost(via.host)}:${port}`
-  if (via.hasRfc3261Branch) return `${method}|${via.branch}|${sentBy}`
+  if (via.hasRfc3261Branch) return ownText(`${method}|${via.branch}|${sentBy}`)
   const { callId, cseq, from } = request
-  return `2543|${method}|${cseq.sequence}|${callId}|${from.tag ?? ''}|${sentBy}|${via.branch ?? ''}|${request.requestUri}`
+  return ownText(
+    `2543|${method}|${cseq.sequence}|${callId}|${from.tag ?? ''}|${sentBy}|${via.branch ?? ''}|${request.requestUri}`,
+  )
 }
 
 export function matchesByTags(request: SipRequest): boolean {
@@ -27,5 +29,15 @@ export function matchesByTags(request: SipRequest): boolean {
 
 /** The same request by two ways through the network has this in common (RFC 3261 §8.2.2.2). */
 export function mergeKey({ callId, cseq, from }: SipRequest): string {
-  return `${cseq.sequence}|${cseq.method}|${from.tag ?? ''}|${callId}`
+  return ownText(`${cseq.sequence}|${cseq.method}|${from.tag ?? ''}|${callId}`)
+}
+
+/**
+ * The same text in memory of its own. What is cut out of a message keeps the whole text of the message, and what is
+ * joined keeps its parts until somebody reads it: a key outlives both by half a minute.
+ */
+function ownText(text: string): string {
+  // Reading a character makes one piece of joined text.
+  text.charCodeAt(0)
+  return text
 }

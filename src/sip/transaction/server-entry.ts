@@ -112,6 +112,10 @@ export class ServerEntry implements RunnerHost {
     } else {
       this.#take(response)
     }
+    if (this.#rest !== undefined) {
+      if (this.#bytes !== undefined) this.#rest.respond(response, this.#bytes)
+      return
+    }
     if (statusCode < 200) {
       this.provisionals++
       this.#runner.dispatch('send 1xx')
@@ -130,11 +134,13 @@ export class ServerEntry implements RunnerHost {
   letGo(): void {
     if (this.statusCode < 200 || this.transaction?.isAttached === true) return
     this.transaction = undefined
-    this.#response = undefined
     const bytes = this.#bytes
     const sentOver = this.#sentOver
     const waitsOnly = this.state === (this.isInvite ? 'accepted' : 'completed')
-    if (this.ended || !waitsOnly || bytes === undefined || sentOver === undefined) return
+    if (this.ended || !waitsOnly || bytes === undefined || sentOver === undefined) {
+      this.#response = undefined
+      return
+    }
     const { key, mergeKey, isInvite, requestTag, responseTag, shown } = this
     const expiresAt = this.#runner.nextAt ?? this.#host.clock.now()
     const release = this.#release

@@ -67,7 +67,7 @@ export class ServerTransaction {
 
   /**
    * Wants no callback any more. An answered transaction lives on for 32 seconds on UDP to repeat its answer; without
-   * callbacks, the layer can forget this object and the request by then. A dialog does this when the ACK has come.
+   * callbacks, the layer can forget this object and the request by then. A 2xx to an INVITE may still be sent again.
    */
   detach(): void {
     this.onCancel = undefined
@@ -112,7 +112,7 @@ export class ServerTransaction {
     if (!isInvite && statusCode === 408) {
       throw new SipError('SIP_STATE', 'only INVITE takes 408: leave a request unanswered instead')
     }
-    if (entry.ended || (!isInvite && statusCode < 200)) return
+    if (entry.state === 'terminated' || (!isInvite && statusCode < 200)) return
     entry.respond(response)
   }
 }

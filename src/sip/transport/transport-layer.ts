@@ -247,7 +247,7 @@ export class TransportLayer {
     } catch (error) {
       fault = error
     }
-    noteReceived(this.#wire, flow, bytes, message)
+    noteReceived(this.#wire, flow, bytes, fault === undefined ? message : undefined)
     if (message === undefined || fault !== undefined) {
       this.#refuse(fault, flow)
       return

@@ -13,6 +13,8 @@ export class UdpPort {
   readonly wire: Wire
   readonly #socket: UdpSocket
   closed = false
+  /** Most datagrams come from the peer of the one before: nothing is made anew for those. */
+  #lastFlow: UdpFlow | undefined
 
   constructor(socket: UdpSocket, bound: BoundAddress, wire: Wire) {
     this.#socket = socket
@@ -27,8 +29,16 @@ export class UdpPort {
   listen(receive: (bytes: Uint8Array, flow: Flow) => void): void {
     this.#socket.onMessage = (bytes, remote) => {
       if (isKeepAlive(bytes)) this.wire.stats.dropped.keepAlive++
-      else receive(bytes, new UdpFlow(this, remote))
+      else receive(bytes, this.#flowFrom(remote))
     }
+  }
+
+  #flowFrom(remote: SocketAddress): UdpFlow {
+    const last = this.#lastFlow
+    if (last !== undefined && last.remote.port === remote.port && last.remote.address === remote.address) {
+      return last
+    }
+    return (this.#lastFlow = new UdpFlow(this, remote))
   }
 
   send(bytes: Uint8Array, remote: SocketAddress): void {
@@ -42,7 +52,7 @@ export class UdpPort {
   }
 }
 
-/** A socket and a remote address: made for every datagram, so it holds nothing and starts nothing. */
+/** A socket and a remote address: made for nearly every datagram, so it holds nothing and starts nothing. */
 export class UdpFlow implements Flow {
   readonly transport = 'udp' as const
   readonly reliable = false
