@@ -1,10 +1,16 @@
-export { createEndpoint, Endpoint } from './call/endpoint.ts'
-export type { EndpointEvents, EndpointStats } from './call/endpoint.ts'
+export { createEndpoint } from './call/endpoint.ts'
+export type { CloseOptions, Endpoint, EndpointEvents, EndpointStats } from './call/endpoint.ts'
 export type { CodecName, EndpointLimits, EndpointOptions, ListenOptions, RtpOptions } from './call/options.ts'
-export { Call } from './call/call.ts'
-export type { CallEvents, CallState, Cancellable, DtmfOptions, HangupOptions, Media } from './call/call.ts'
-export { IncomingCall } from './call/incoming-call.ts'
-export type { AnswerOptions, RejectOptions } from './call/incoming-call.ts'
+export type {
+  Call,
+  CallEvents,
+  CallState,
+  Cancellable,
+  DtmfOptions,
+  HangupOptions,
+  Media,
+} from './call/call.ts'
+export type { AnswerOptions, IncomingCall, RejectOptions } from './call/incoming-call.ts'
 export type { CallOptions, Progress } from './call/outgoing-call.ts'
 export { CallEndedError } from './call/call-ended.ts'
 export type { CallEnded, Reason } from './call/call-ended.ts'

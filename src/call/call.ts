@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { SipError } from '../runtime/errors.ts'
 import { OptionError, SipError as SipErrorClass } from '../runtime/errors.ts'
 import type { Clock } from '../runtime/runtime.ts'
@@ -12,12 +13,15 @@ import type {
   SessionHandlers,
   SessionState,
 } from '../sip/dialog/session-types.ts'
+import type { Destination } from '../sip/transport/destination.ts'
+import type { Flow } from '../sip/transport/flow.ts'
 import type { Recording, RecordingOptions, RecordingSink } from '../media/audio/recording.ts'
 import type { MediaSession } from '../media/session/media-session.ts'
 import type { DtmfDigit, SendDtmfOptions } from '../media/session/types.ts'
 import type { CallEnded, Reason } from './call-ended.ts'
 import { CallEndedError, callEndedOf } from './call-ended.ts'
 import { callChannel } from './diagnostics.ts'
+import { checkHeaders } from './checks.ts'
 import { SafeEmitter } from './emitter.ts'
 import type { CodecName } from './options.ts'
 import { sdpBody, sdpText } from './sdp-body.ts'
@@ -51,21 +55,26 @@ export interface DtmfOptions extends Cancellable {
   readonly fresh?: boolean
 }
 
-/** What a call needs of the endpoint it belongs to. */
+/**
+ * What a call needs of the endpoint it belongs to.
+ * @internal
+ */
 export interface CallContext {
   readonly endpoint: object
   readonly clock: Clock
   newId(): string
-  /** `token` marks the diagnostics of the media; `remoteHost` decides which of our addresses SDP names. */
+  /** `token` marks the diagnostics of the media; `towards` decides which of our addresses it uses and SDP names. */
   openMedia(request: {
     readonly token: string
     readonly codecs?: readonly CodecName[] | undefined
-    readonly remoteHost: string | undefined
+    readonly towards: Flow | Destination
   }): Promise<MediaSession>
-  /** Our address towards that host, as others are told. */
-  addressTowards(remoteHost: string | undefined): string
-  /** The call is over and everything it held was given back. */
-  onEnded(call: Call): void
+  /** Our host in that direction, as others are told. */
+  hostTowards(towards: Flow | Destination): string
+  /** Files being recorded to, so that no two recordings share one. */
+  readonly files: Set<string>
+  /** The call is over; `closing` settles when its recordings are written and its port is free. */
+  onEnded(call: Call, closing: Promise<void>): void
 }
 
 /**
@@ -87,8 +96,12 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   #override: Partial<CallEnded> | undefined
   #media: MediaSession | undefined
   #answeredAt: number | undefined
+  #wished = false
+  #began = false
+  readonly #files: string[] = []
   #held = { local: false, remote: false }
 
+  /** @internal */
   constructor(context: CallContext) {
     super()
     this.context = context
@@ -110,7 +123,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   }
 
   get state(): CallState {
-    return this.session.state
+    return this.#endedValue === undefined ? this.session.state : 'terminated'
   }
 
   /** Who we are in this call: To of an incoming INVITE, From of an outgoing one. */
@@ -139,6 +152,8 @@ export abstract class Call extends SafeEmitter<CallEvents> {
    * call is over.
    */
   hangup(options: HangupOptions = {}): Promise<CallEnded> {
+    checkHeaders(options.headers)
+    this.#wished = true
     this.session.hangup({
       ...(options.reason === undefined ? {} : { reasons: [wireReason(options.reason)] }),
       ...(options.headers === undefined ? {} : { headers: options.headers }),
@@ -173,12 +188,28 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   }
 
   /** Records both directions to a WAV file (or a sink): the remote party left, we right, unless `channels` is `mixed`. */
-  record(target: string | RecordingSink, options: RecordingOptions = {}): Promise<Recording> {
-    const recording = this.openMedia.record(target, options)
-    if (callChannel.hasSubscribers && typeof target === 'string') {
-      callChannel.publish({ kind: 'recording', endpoint: this.context.endpoint, call: this, file: target })
+  async record(target: string | RecordingSink, options: RecordingOptions = {}): Promise<Recording> {
+    const media = this.openMedia
+    if (typeof target !== 'string') return media.record(target, options)
+    const { files } = this.context
+    const file = resolve(target)
+    if (files.has(file))
+      throw new OptionError('file', 'another recording is being written there; give each its own file')
+    files.add(file)
+    try {
+      const recording = await media.record(target, options)
+      this.#files.push(file)
+      if (callChannel.hasSubscribers) {
+        callChannel.publish({ kind: 'recording', endpoint: this.context.endpoint, call: this, file: target })
+      }
+      return recording
+    } catch (error) {
+      files.delete(file)
+      if (error instanceof SipErrorClass) throw error
+      throw new OptionError('file', `the recording cannot be written: ${(error as Error).message}`, {
+        cause: error,
+      })
     }
-    return recording
   }
 
   /** Any in-dialog request (INFO, MESSAGE, OPTIONS …); gives its final response, whatever the status. */
@@ -225,15 +256,15 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   /** Opens the audio of this call; what ends too early closes it again. */
   protected async prepareMedia(
     codecs: readonly CodecName[] | undefined,
-    remoteHost: string | undefined,
+    towards: Flow | Destination,
   ): Promise<MediaSession> {
-    const media = await this.context.openMedia({ token: this.id, codecs, remoteHost })
+    const media = await this.context.openMedia({ token: this.id, codecs, towards })
     if (this.#endedValue !== undefined) {
       void media.close()
       throw this.signal.reason
     }
     this.#media = media
-    // While it rings nobody has to speak.
+    // Nobody has to speak before the ACK.
     media.expectMedia = false
     media.onTimeout = silentMs => {
       const seconds = Math.round(silentMs / 1000)
@@ -262,27 +293,36 @@ export abstract class Call extends SafeEmitter<CallEvents> {
       onOffer: offer => sdpBody(this.openMedia.answerOffer(sdpText(offer))),
       onOfferRequest: () => sdpBody(this.openMedia.createOffer()),
       onAnswer: answer => void this.openMedia.acceptAnswer(sdpText(answer)),
+      onConfirmed: () => this.confirmed(),
       onStateChange: state => this.#stateChanged(state),
       onEnd: end => this.#finish(end),
     }
   }
 
   protected began(): void {
+    this.#began = true
     if (callChannel.hasSubscribers)
       callChannel.publish({ kind: 'began', endpoint: this.context.endpoint, call: this })
   }
 
-  /** Hangs up and remembers why, for a cause that signalling cannot know. */
-  protected endWith(override: Partial<CallEnded> & { readonly error: SipError }, reason?: Reason): void {
-    if (this.#endedValue !== undefined) return
-    this.#override ??= override
-    void this.hangup(reason === undefined ? {} : { reason })
+  /** The ACK has passed: offer and answer are complete. */
+  protected confirmed(): void {
+    if (this.#media !== undefined) this.#media.expectMedia = true
   }
 
-  /** For a call that never came to have a session. */
-  protected async discard(): Promise<void> {
-    await this.#media?.close()
-    this.context.onEnded(this)
+  /**
+   * Ends the call here and now, whatever the other side may think: before its INVITE, or when nobody answers our BYE any more.
+   * @internal
+   */
+  endNow(override: Pick<CallEnded, 'by' | 'cause'> & Partial<CallEnded>): void {
+    this.#finish({ by: override.by, cause: 'closed', ...nothing }, override)
+  }
+
+  /** Hangs up and remembers why, for a cause that signalling cannot know. */
+  protected endWith(override: Partial<CallEnded> & { readonly error: SipError }, reason?: Reason): void {
+    if (this.#endedValue !== undefined || this.#wished) return
+    this.#override ??= override
+    void this.hangup(reason === undefined ? {} : { reason })
   }
 
   /** What `endWith` does, without hanging up: the subclass ends the call its own way. */
@@ -313,24 +353,33 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   #stateChanged(state: CallState): void {
     if (state === 'confirmed') {
       this.#answeredAt ??= this.context.clock.now()
-      if (this.#media !== undefined) this.#media.expectMedia = true
     }
     if (callChannel.hasSubscribers)
       callChannel.publish({ kind: 'state', endpoint: this.context.endpoint, call: this, state })
     this.safeEmit('state', state)
   }
 
-  #finish(end: SessionEnd): void {
+  #finish(end: SessionEnd, override = this.#override): void {
+    if (this.#endedValue !== undefined) return
     const durationMs = this.#answeredAt === undefined ? 0 : this.context.clock.now() - this.#answeredAt
-    const ended = callEndedOf(end, durationMs, this.#override)
+    const ended = callEndedOf(end, durationMs, override)
     this.#endedValue = ended
-    void this.#media?.close()
-    if (callChannel.hasSubscribers)
+    const closing = this.#media?.close() ?? Promise.resolve()
+    for (const file of this.#files) this.context.files.delete(file)
+    if (this.#began && callChannel.hasSubscribers)
       callChannel.publish({ kind: 'ended', endpoint: this.context.endpoint, call: this, ended })
     this.#abort.abort(new CallEndedError(ended))
     this.#settle(ended)
-    this.context.onEnded(this)
+    this.context.onEnded(this, closing)
   }
+}
+
+const nothing = {
+  statusCode: undefined,
+  response: undefined,
+  request: undefined,
+  reasons: [],
+  error: undefined,
 }
 
 function wireReason(reason: Reason): { protocol: string; cause: number; text: string | undefined } {

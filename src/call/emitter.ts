@@ -22,9 +22,10 @@ export class SafeEmitter<Events extends EventMap> extends EventEmitter<Events> {
   }
 }
 
-function reportListenerError(event: string, error: unknown): void {
+/** A callback of the user's threw where nobody can catch it. */
+export function reportListenerError(event: string, error: unknown): void {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  process.emitWarning(`a listener of the event '${event}' threw; the call goes on. ${text}`, {
+  process.emitWarning(`what listens to '${event}' threw; the call goes on. ${text}`, {
     type: 'OffhookListenerError',
   })
 }

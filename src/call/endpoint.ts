@@ -7,6 +7,8 @@ import type { InviteServerSession } from '../sip/dialog/session-types.ts'
 import { TransactionLayer } from '../sip/transaction/transaction-layer.ts'
 import { TransportLayer } from '../sip/transport/transport-layer.ts'
 import type { TransportStats } from '../sip/transport/stats.ts'
+import type { Destination } from '../sip/transport/destination.ts'
+import type { Flow } from '../sip/transport/flow.ts'
 import type { Call, CallContext, Cancellable } from './call.ts'
 import { SafeEmitter } from './emitter.ts'
 import { IncomingCall } from './incoming-call.ts'
@@ -27,6 +29,13 @@ export interface EndpointStats {
   /** Incoming calls refused with 503, for `limits.calls`, a drain or a close. */
   readonly refused: number
   readonly transport: TransportStats
+}
+
+export interface CloseOptions {
+  /** Lets calls go on for so long before they are hung up, in milliseconds. Default 0. */
+  readonly graceMs?: number
+  /** How long to wait for answers to our BYE and CANCEL. Default 5,000. */
+  readonly giveUpMs?: number
 }
 
 type Handler = (call: IncomingCall) => void | Promise<void>
@@ -56,6 +65,8 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
   #refused = 0
   #closed: Promise<void> | undefined
   #whenIdle: (() => void)[] = []
+  /** Media being closed: recordings still to be written. */
+  readonly #closings = new Set<Promise<void>>()
 
   constructor(options: EndpointOptions = {}) {
     super()
@@ -86,22 +97,31 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
     this.#core.screen = () => this.#refusal()
     this.#media = new MediaFactory({
       runtime: this.#runtime,
-      listen,
+      boundTo: () => this.#transport.bound.map(({ local }) => local.address),
       ...(options.codecs === undefined ? {} : { codecs: options.codecs }),
       ...(options.rtp === undefined ? {} : { rtp: options.rtp }),
-      advertisedFor: host => this.#addressTowards(host),
     })
     this.#context = {
       endpoint: this,
       clock,
       newId: () => newCallId(this.#runtime),
-      openMedia: request => this.#media.open(request),
-      addressTowards: host => this.#addressTowards(host),
-      onEnded: call => this.#over(call),
+      files: new Set(),
+      openMedia: ({ token, codecs, towards }) =>
+        this.#media.open({
+          token,
+          codecs,
+          advertise: this.#hostTowards(towards),
+          bind: 'send' in towards ? towards.bound?.local.address : undefined,
+        }),
+      hostTowards: towards => this.#hostTowards(towards),
+      onEnded: (call, closing) => this.#over(call, closing),
     }
   }
 
-  /** Binds the addresses; `createEndpoint` has done it. */
+  /**
+   * Binds the addresses; `createEndpoint` has done it.
+   * @internal
+   */
   async open(): Promise<void> {
     await this.#transport.open()
   }
@@ -178,7 +198,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
     try {
       await call.dial(invite => this.#core.invite(invite), target, options)
     } catch (error) {
-      call.abandon()
+      void call.hangup()
       throw error
     }
     return call
@@ -190,9 +210,12 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
     if (this.#calls.size > 0) await new Promise<void>(resolve => this.#whenIdle.push(resolve))
   }
 
-  /** Takes no new calls, hangs up what is still there after `graceMs` (default 0), closes every socket. Idempotent. */
-  close(options: { readonly graceMs?: number } = {}): Promise<void> {
-    this.#closed ??= this.#close(options.graceMs ?? 0)
+  /**
+   * Takes no new calls, hangs up what is still there after `graceMs` (default 0), waits up to `giveUpMs` (default 5,000) for the other sides to
+   * agree and for recordings to be written, then closes every socket. Idempotent.
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closed ??= this.#close(options)
     return this.#closed
   }
 
@@ -200,26 +223,33 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
     await this.close()
   }
 
-  async #close(graceMs: number): Promise<void> {
-    const { clock } = this.#runtime
+  async #close({ graceMs = 0, giveUpMs = 5_000 }: CloseOptions): Promise<void> {
     const drained = this.drain()
-    if (graceMs > 0) {
-      await Promise.race([
-        drained,
-        new Promise<void>(resolve => clock.setTimer(clock.now() + graceMs, resolve)),
-      ])
-    }
+    if (graceMs > 0) await this.#within(graceMs, drained)
     for (const call of this.#calls) void call.hangup()
-    await drained
-    await this.#core.close()
+    const settled = Promise.all([drained, this.#core.close()])
+    await this.#within(giveUpMs, settled)
+    for (const call of this.#calls) call.endNow({ by: 'local', cause: 'closed' })
     this.#transactions.close()
     await this.#transport.close()
+    await Promise.allSettled(this.#closings)
     this.#serving?.stop()
   }
 
+  async #within(ms: number, work: Promise<unknown>): Promise<void> {
+    const { clock } = this.#runtime
+    let stop: (() => void) | undefined
+    const late = new Promise<void>(resolve => {
+      const timer = clock.setTimer(clock.now() + ms, resolve)
+      stop = () => timer.cancel()
+    })
+    await Promise.race([work, late])
+    stop?.()
+  }
+
   /** The advertised address is in there: the transport layer knows it. */
-  #addressTowards(host: string | undefined): string {
-    return this.#transport.contactFor({ host: host ?? '127.0.0.1' }).host.replace(/^\[|\]$/g, '')
+  #hostTowards(towards: Flow | Destination): string {
+    return this.#transport.contactFor(towards).host
   }
 
   #refusal(): Refusal | undefined {
@@ -260,8 +290,10 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
     if (!this.safeEmit('error', failure)) process.emitWarning(failure)
   }
 
-  #over(call: Call): void {
+  #over(call: Call, closing: Promise<void>): void {
     this.#calls.delete(call)
+    this.#closings.add(closing)
+    void closing.finally(() => this.#closings.delete(closing))
     if (this.#calls.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 }

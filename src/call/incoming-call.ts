@@ -2,8 +2,12 @@ import { OptionError, SipError } from '../runtime/errors.ts'
 import type { SipRequest } from '../sip/message/message.ts'
 import type { NameAddr } from '../sip/message/name-addr.ts'
 import type { HeaderList, InviteServerSession } from '../sip/dialog/session-types.ts'
+import { refusalOf } from '../sip/dialog/refusal.ts'
+import type { Destination } from '../sip/transport/destination.ts'
+import type { Flow } from '../sip/transport/flow.ts'
 import type { CallContext, Media } from './call.ts'
 import { Call } from './call.ts'
+import { checkHeaders } from './checks.ts'
 import type { CodecName } from './options.ts'
 import { requireSdp, sdpBody } from './sdp-body.ts'
 
@@ -24,7 +28,9 @@ export class IncomingCall extends Call {
   readonly direction = 'inbound'
   protected readonly session: InviteServerSession
   #answer: Promise<Media> | undefined
+  #whenConfirmed: (() => void) | undefined
 
+  /** @internal */
   constructor(context: CallContext, session: InviteServerSession) {
     super(context)
     this.session = session
@@ -45,13 +51,9 @@ export class IncomingCall extends Call {
     return this.session.invite.from
   }
 
-  /** True once it was answered, refused or given up. */
-  get answered(): boolean {
-    return this.session.answered
-  }
-
   /** Tells the caller that it rings (180). May be repeated. */
   ring(options: { readonly headers?: HeaderList } = {}): void {
+    checkHeaders(options.headers)
     this.session.ring(options)
   }
 
@@ -61,7 +63,8 @@ export class IncomingCall extends Call {
    * @throws SdpError the offer has nothing we can speak; the caller was told 488
    * @throws CallEndedError the caller hung up first
    */
-  answer(options: AnswerOptions = {}): Promise<Media> {
+  async answer(options: AnswerOptions = {}): Promise<Media> {
+    checkHeaders(options.headers)
     this.#answer ??= this.#take(options)
     return this.#answer
   }
@@ -74,6 +77,7 @@ export class IncomingCall extends Call {
         `${statusCode} does not refuse a call; give 400 to 699 (redirect() sends 3xx)`,
       )
     }
+    checkHeaders(options.headers)
     this.session.reject(statusCode, options)
   }
 
@@ -83,12 +87,18 @@ export class IncomingCall extends Call {
     this.session.redirect(targets, options)
   }
 
-  /** The handler returned: hang up, or refuse with 480 what nobody answered. */
+  /**
+   * The handler returned: hang up, or refuse with 480 what nobody answered.
+   * @internal
+   */
   finish(): void {
     void this.hangup()
   }
 
-  /** The handler threw: 500 before the answer, BYE after it. */
+  /**
+   * The handler threw: 500 before the answer, BYE after it.
+   * @internal
+   */
   fail(error: SipError): void {
     this.explainEnd({ by: 'error', cause: 'failed', error })
     if (!this.session.reject(500))
@@ -100,15 +110,25 @@ export class IncomingCall extends Call {
     const { offer } = this.session
     try {
       const sdp = offer === undefined ? undefined : requireSdp(offer)
-      const media = await this.prepareMedia(options.codecs, sourceOf(this.session.invite))
+      const media = await this.prepareMedia(options.codecs, this.#towards())
       this.#throwIfOver()
       const body = sdpBody(sdp === undefined ? media.createOffer() : media.answerOffer(sdp))
+      // A late offer is complete only when the ACK has brought the answer (RFC 3264 §4).
+      const complete =
+        sdp === undefined
+          ? new Promise<void>(resolve => {
+              this.#whenConfirmed = resolve
+            })
+          : undefined
       const answered = this.session.answer({
         body,
         ...(options.headers === undefined ? {} : { headers: options.headers }),
       })
       if (!answered) this.#throwIfOver()
-      if (sdp === undefined) await this.#untilNegotiated()
+      if (complete !== undefined) {
+        await Promise.race([complete, this.ended])
+        this.#throwIfOver()
+      }
       return media
     } catch (error) {
       if (this.endedValue === undefined && !this.session.answered) this.#refuse(error)
@@ -116,26 +136,20 @@ export class IncomingCall extends Call {
     }
   }
 
-  /** A late offer is complete only when the ACK has brought the answer (RFC 3264 §4). */
-  async #untilNegotiated(): Promise<void> {
-    while (this.state !== 'confirmed') {
-      await new Promise<void>(resolve => {
-        const next = (): void => {
-          this.off('state', next)
-          this.signal.removeEventListener('abort', next)
-          resolve()
-        }
-        this.on('state', next)
-        this.signal.addEventListener('abort', next)
-      })
-      this.#throwIfOver()
-    }
+  protected override confirmed(): void {
+    super.confirmed()
+    this.#whenConfirmed?.()
+  }
+
+  /** Our media belongs on the address the INVITE came to. */
+  #towards(): Flow | Destination {
+    const { flow, invite } = this.session
+    return flow ?? { host: invite.via.received ?? invite.via.host }
   }
 
   #refuse(error: unknown): void {
-    const statusCode = statusOf(error)
-    const warning = warningOf(error)
-    this.session.reject(statusCode, warning === undefined ? {} : { headers: [['Warning', warning]] })
+    const { statusCode, headers } = refusalOf(withStatus(error), 'offhook')
+    this.session.reject(statusCode, headers === undefined ? {} : { headers })
   }
 
   #throwIfOver(): void {
@@ -149,20 +163,8 @@ export class IncomingCall extends Call {
   }
 }
 
-function statusOf(error: unknown): number {
-  const { statusCode } = error as { statusCode?: unknown }
-  return typeof statusCode === 'number' && statusCode >= 400 && statusCode <= 699 ? statusCode : 500
-}
-
-function warningOf(error: unknown): string | undefined {
-  const { warning } = error as { warning?: { code: number; text: string } }
-  return warning === undefined
-    ? undefined
-    : `${warning.code} offhook "${warning.text.replaceAll(/["\\\r\n]/g, ' ')}"`
-}
-
-/** Where the request really came from (RFC 3261 §18.2.1). */
-function sourceOf(invite: SipRequest): string {
-  const { via } = invite
-  return via.received ?? via.host
+/** What went wrong on our side is no fault of the offer: 503 when we are out of ports, else 500. */
+function withStatus(error: unknown): unknown {
+  if (!(error instanceof SipError) || 'statusCode' in error) return error
+  return { statusCode: error.code === 'SIP_LIMIT' ? 503 : 500 }
 }

@@ -5,7 +5,7 @@ import { PCMA, PCMU } from '../media/codec/g711.ts'
 import { Pacer } from '../media/rtp/pacer.ts'
 import { PortPool } from '../media/rtp/port-pool.ts'
 import { MediaSession } from '../media/session/media-session.ts'
-import type { CodecName, ListenOptions, RtpOptions } from './options.ts'
+import type { CodecName, RtpOptions } from './options.ts'
 import { resolveRtpOptions } from './options.ts'
 
 /** Codecs by the name SDP has for them. */
@@ -13,11 +13,10 @@ const knownCodecs: readonly AudioCodec[] = [PCMU, PCMA]
 
 export interface MediaFactoryOptions {
   readonly runtime: Runtime
-  readonly listen: readonly ListenOptions[]
   readonly codecs?: readonly CodecName[]
   readonly rtp?: RtpOptions
-  /** The address to put into SDP towards that host. */
-  readonly advertisedFor: (remoteHost: string | undefined) => string
+  /** The addresses SIP is bound to, numeric. */
+  readonly boundTo: () => readonly string[]
 }
 
 /** Opens the media of calls: the ports, the one pacer and the codecs all calls of an endpoint share. */
@@ -44,12 +43,15 @@ export class MediaFactory {
   open(request: {
     readonly token: string
     readonly codecs?: readonly CodecName[] | undefined
-    readonly remoteHost: string | undefined
+    /** The address SDP names. */
+    readonly advertise: string
+    /** The address to bind, when SIP knows it from the INVITE. */
+    readonly bind?: string | undefined
   }): Promise<MediaSession> {
-    const advertise = this.#options.advertisedFor(request.remoteHost)
+    const { advertise } = request
     return MediaSession.open({
       runtime: this.#options.runtime,
-      ports: this.#pool(advertise.includes(':')),
+      ports: this.#pool(request.bind ?? this.#bindFor(advertise)),
       pacer: this.#pacer,
       advertise,
       codecs: request.codecs === undefined ? this.#codecs : findCodecs(request.codecs),
@@ -59,10 +61,18 @@ export class MediaFactory {
     })
   }
 
-  /** RTP is bound where SIP is: on the first listen address of the family. */
-  #pool(v6: boolean): PortPool {
-    const { listen, runtime } = this.#options
-    const host = listen.find(address => address.host.includes(':') === v6)?.host ?? (v6 ? '::' : '0.0.0.0')
+  /** RTP is bound where SIP is: to the address named, to every interface, or to the first address of the family. */
+  #bindFor(advertise: string): string {
+    const v6 = advertise.includes(':')
+    const hosts = this.#options.boundTo().filter(host => host.includes(':') === v6)
+    const wildcard = v6 ? '::' : '0.0.0.0'
+    return (
+      hosts.find(host => host === advertise) ?? hosts.find(host => host === wildcard) ?? hosts[0] ?? wildcard
+    )
+  }
+
+  #pool(host: string): PortPool {
+    const { runtime } = this.#options
     let pool = this.#pools.get(host)
     if (pool === undefined) {
       pool = new PortPool({

@@ -86,8 +86,13 @@ export function formatListen(options: ListenOptions): string {
 export function parseAdvertise(
   value: EndpointOptions['advertise'],
 ): { host: string; port?: number } | undefined {
-  if (value === undefined || typeof value !== 'string') return value
-  const match = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<host>[^:\s]+))(?::(?<port>\d{1,5}))?$/.exec(value)
+  if (value === undefined) return value
+  if (typeof value !== 'string') {
+    if (value.port !== undefined) checkPort(value.port, 'advertise.port')
+    parseAdvertise(value.host.includes(':') ? `[${value.host}]` : value.host)
+    return value
+  }
+  const match = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<host>[\w.-]+))(?::(?<port>\d{1,5}))?$/.exec(value)
   const parts = match?.groups
   if (!parts)
     throw new OptionError('advertise', `"${value}" is not HOST or HOST:PORT; put an IPv6 address in brackets`)

@@ -1,11 +1,15 @@
 import type { SipError } from '../runtime/errors.ts'
-import { SipError as SipErrorClass } from '../runtime/errors.ts'
+import { OptionError, SipError as SipErrorClass } from '../runtime/errors.ts'
 import { NameAddr } from '../sip/message/name-addr.ts'
 import type { HeaderList, InviteClientSession, InviteOptions } from '../sip/dialog/session-types.ts'
 import { SipResponseError } from '../sip/dialog/errors.ts'
-import type { Cancellable } from './call.ts'
+import type { Destination } from '../sip/transport/destination.ts'
+import { destinationOf } from '../sip/transport/locate.ts'
+import type { CallState, Cancellable, HangupOptions } from './call.ts'
 import { Call } from './call.ts'
 import type { CallEnded } from './call-ended.ts'
+import { checkHeaders, parseTarget } from './checks.ts'
+import { reportListenerError } from './emitter.ts'
 import type { CodecName } from './options.ts'
 import { sdpBody } from './sdp-body.ts'
 import type { Trunk } from './trunk.ts'
@@ -15,7 +19,12 @@ export interface Progress {
   readonly reasonPhrase: string
 }
 
+/** Three minutes: what trunks allow a phone to ring. */
+const defaultRingTimeoutMs = 180_000
+
 export interface CallOptions extends Cancellable {
+  /** Gives up (CANCEL) when nobody has answered for so long. Default 180,000. */
+  readonly ringTimeoutMs?: number
   /** As whom and through whom; without one the call goes straight to the target. */
   readonly trunk?: Trunk
   /** From, when it is not the trunk's: a URI or name-addr. */
@@ -33,6 +42,7 @@ type Invite = (options: InviteOptions) => InviteClientSession
 export class OutgoingCall extends Call {
   readonly direction = 'outbound'
   #session: InviteClientSession | undefined
+  #whenConfirmed: (() => void) | undefined
 
   protected get session(): InviteClientSession {
     if (this.#session === undefined) throw new SipErrorClass('SIP_STATE', 'the INVITE has not been sent yet')
@@ -47,64 +57,114 @@ export class OutgoingCall extends Call {
     return this.session.invite.to
   }
 
-  /** Sends the INVITE and resolves when the call is up; see `Endpoint.call` for what it throws. */
-  async dial(invite: Invite, target: string, options: CallOptions): Promise<void> {
-    options.signal?.throwIfAborted()
-    const remoteHost = hostOf(target, options.trunk)
-    const from =
-      options.from ??
-      fromOf(options.trunk) ??
-      `sip:offhook@${bracketed(this.context.addressTowards(remoteHost))}`
-    const media = await this.prepareMedia(options.codecs, remoteHost)
-    if (options.signal?.aborted === true) {
-      throw options.signal.reason
-    }
-    const { trunk, onProgress, headers, signal } = options
-    let answered = false
-    let giveUp: (() => void) | undefined
-    const up = new Promise<void>((resolve, reject) => {
-      giveUp = () => {
-        void this.hangup()
-        reject(signal?.reason as Error)
-      }
-      const handlers = this.commonHandlers()
-      this.#session = invite({
-        target,
-        from,
-        offer: sdpBody(media.createOffer()),
-        ...(headers === undefined ? {} : { headers }),
-        ...(trunk?.credentials === undefined ? {} : { credentials: trunk.credentials }),
-        ...(trunk?.outboundProxy === undefined ? {} : { route: [routeValue(trunk.outboundProxy)] }),
-        handlers: {
-          ...handlers,
-          onProgress: ({ statusCode, reasonPhrase }) => onProgress?.({ statusCode, reasonPhrase }),
-          onConfirmed: () => {
-            answered = true
-            resolve()
-          },
-        },
-      })
-      this.began()
-      void this.ended.then(() => resolve())
-    })
-    if (giveUp !== undefined) signal?.addEventListener('abort', giveUp, { once: true })
-    try {
-      await up
-    } finally {
-      if (giveUp !== undefined) signal?.removeEventListener('abort', giveUp)
-    }
-    if (this.endedValue !== undefined && !answered) throw callFailure(this.endedValue, this.session)
+  override get state(): CallState {
+    return this.#session === undefined && this.endedValue === undefined ? 'trying' : super.state
   }
 
-  /** Gives back what a call held that failed before its INVITE. */
-  abandon(): void {
-    if (this.#session === undefined) void this.discard()
+  override hangup(options: HangupOptions = {}): Promise<CallEnded> {
+    if (this.#session !== undefined) return super.hangup(options)
+    this.endNow({ by: 'local', cause: 'cancelled' })
+    return this.ended
+  }
+
+  /**
+   * Sends the INVITE and resolves when the call is up; see `Endpoint.call` for what it throws.
+   * @internal
+   */
+  async dial(invite: Invite, target: string, options: CallOptions): Promise<void> {
+    const plan = planCall(target, options)
+    const { signal, trunk, headers } = options
+    signal?.throwIfAborted()
+    const from = plan.from ?? `sip:offhook@${bracketed(this.context.hostTowards(plan.towards))}`
+    const media = await this.prepareMedia(options.codecs, plan.towards)
+    signal?.throwIfAborted()
+    const answered = this.#untilAnswered(options)
+    this.#session = invite({
+      target: plan.target,
+      from,
+      offer: sdpBody(media.createOffer()),
+      ...(headers === undefined ? {} : { headers }),
+      ...(trunk?.credentials === undefined ? {} : { credentials: trunk.credentials }),
+      ...(plan.route === undefined ? {} : { route: [plan.route] }),
+      handlers: {
+        ...this.commonHandlers(),
+        onProgress: ({ statusCode, reasonPhrase }) => {
+          try {
+            options.onProgress?.({ statusCode, reasonPhrase })
+          } catch (error) {
+            reportListenerError('onProgress', error)
+          }
+        },
+      },
+    })
+    this.began()
+    await answered
+  }
+
+  protected override confirmed(): void {
+    super.confirmed()
+    this.#whenConfirmed?.()
+  }
+
+  /** Resolves with the ACK; rejects when the call ends before, nobody answers in time or `signal` aborts. */
+  #untilAnswered({ signal, ringTimeoutMs = defaultRingTimeoutMs }: CallOptions): Promise<void> {
+    const { clock } = this.context
+    return new Promise((resolve, reject) => {
+      const settle = (error?: unknown): void => {
+        timer.cancel()
+        signal?.removeEventListener('abort', onAbort)
+        this.#whenConfirmed = undefined
+        if (error === undefined) resolve()
+        else reject(error)
+      }
+      const giveUp = (error: unknown): void => {
+        void this.hangup()
+        settle(error)
+      }
+      const onAbort = (): void => giveUp(signal?.reason)
+      const timer = clock.setTimer(clock.now() + ringTimeoutMs, () => {
+        giveUp(new SipErrorClass('SIP_TIMEOUT', `nobody answered within ${ringTimeoutMs} ms (ringTimeoutMs)`))
+      })
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#whenConfirmed = () => settle()
+      void this.ended.then(ended => settle(callFailure(ended, this.#session)))
+    })
   }
 }
 
-function fromOf(trunk: Trunk | undefined): string | undefined {
-  if (trunk === undefined) return undefined
-  return new NameAddr({ displayName: trunk.displayName, uri: trunk.aor }).toString()
+interface CallPlan {
+  readonly target: string
+  readonly from: string | undefined
+  readonly route: string | undefined
+  /** The first hop. */
+  readonly towards: Destination
+}
+
+/** Everything the caller passed in, checked before anything is opened. @throws OptionError naming the field */
+function planCall(target: string, options: CallOptions): CallPlan {
+  const { trunk, headers, ringTimeoutMs = defaultRingTimeoutMs } = options
+  checkHeaders(headers)
+  if (!(ringTimeoutMs > 0))
+    throw new OptionError('ringTimeoutMs', `${ringTimeoutMs} lets nothing ring; give milliseconds above 0`)
+  const called = parseTarget(target, 'target')
+  const proxy =
+    trunk?.outboundProxy === undefined ? undefined : parseTarget(trunk.outboundProxy, 'trunk.outboundProxy')
+  const aor = trunk === undefined ? undefined : parseTarget(trunk.aor, 'trunk.aor')
+  const from =
+    options.from === undefined
+      ? aor?.with({ displayName: trunk?.displayName ?? aor.displayName }).toString()
+      : parseTarget(options.from, 'from').toString()
+  return {
+    target: called.uriText,
+    from,
+    route: proxy === undefined ? undefined : looseRoute(proxy),
+    towards: destinationOf((proxy ?? called).uri),
+  }
+}
+
+/** An outbound proxy routes loosely (RFC 3261 §16.12); who means another kind has to find a better one. */
+function looseRoute({ uri }: NameAddr): string {
+  return new NameAddr({ uri: uri.kind === 'sip' ? uri.withParam('lr', true) : uri }).toString()
 }
 
 function bracketed(host: string): string {
@@ -112,21 +172,12 @@ function bracketed(host: string): string {
 }
 
 /** Why a call did not come about, as the error `endpoint.call()` throws. */
-function callFailure(ended: CallEnded, session: InviteClientSession): SipError {
-  const response = session.end?.response
+function callFailure(ended: CallEnded, session: InviteClientSession | undefined): SipError {
+  const response = session?.end?.response
   if (response !== undefined && response.statusCode >= 300 && ended.error?.code !== 'SIP_AUTH') {
     return new SipResponseError('INVITE', response)
   }
   return (
     ended.error ?? new SipErrorClass('SIP_STATE', `the call was not answered: ${ended.cause}, by ${ended.by}`)
   )
-}
-
-function routeValue(proxy: string): string {
-  return proxy.includes('<') ? proxy : `<${/;lr\b/i.test(proxy) ? proxy : `${proxy};lr`}>`
-}
-
-function hostOf(target: string, trunk: Trunk | undefined): string | undefined {
-  const uri = NameAddr.parse(trunk?.outboundProxy ?? target).uri
-  return 'host' in uri && typeof uri.host === 'string' ? uri.host : undefined
 }

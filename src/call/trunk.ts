@@ -5,7 +5,7 @@ export interface Trunk {
   /** Address of record, for example `sip:acme@trunk.example`: what From says. */
   readonly aor: string
   readonly displayName?: string
-  /** Where every request goes first, for example `sip:sbc.example:5080;transport=tcp`; loose routing unless it has no `lr`. */
+  /** Where every request goes first, for example `sip:sbc.example:5080;transport=tcp`; it routes loosely (`lr` is added). */
   readonly outboundProxy?: string
   /** The user name and password of a challenge, or a function that is asked for them with each challenge. */
   readonly credentials?: Credentials

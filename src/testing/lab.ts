@@ -3,6 +3,7 @@ import type { Hash } from 'node:crypto'
 import { Endpoint } from '../call/endpoint.ts'
 import type { EndpointOptions } from '../call/options.ts'
 import { OptionError } from '../runtime/errors.ts'
+import type { SipError } from '../runtime/errors.ts'
 import type { CallRecord } from '../trace/call-record.ts'
 import { Trace } from '../trace/trace.ts'
 import { ScriptedCaller } from './caller.ts'
@@ -48,6 +49,7 @@ export class Lab {
   readonly #records: CallRecord[] = []
   readonly #endpoints: Endpoint[] = []
   readonly #callers: ScriptedCaller[] = []
+  readonly #unheard: SipError[] = []
   readonly #hash: Hash = createHash('sha256')
   #hosts = 0
   #hidden = 0
@@ -95,7 +97,8 @@ export class Lab {
 
   /**
    * Lets virtual time pass until every caller has done its lines and `script`, if given, is done; then hangs up and
-   * closes everything. Rejects with the first line that failed.
+   * closes everything. Rejects with the first line that failed, or else with the first error of an endpoint (a handler or
+   * agent that threw) whose `error` event nobody listens to.
    */
   async run(script?: () => Promise<void>): Promise<void> {
     const work = (async () => {
@@ -108,6 +111,8 @@ export class Lab {
     } finally {
       await this.clock.runFor(this.close(), this.#limitMs)
     }
+    const [unheard] = this.#unheard
+    if (unheard !== undefined) throw unheard
   }
 
   /** Hangs up and closes every endpoint. `run()` does it. */
@@ -152,6 +157,9 @@ export class Lab {
       }),
     })
     this.#endpoints.push(endpoint)
+    endpoint.on('error', error => {
+      if (endpoint.listenerCount('error') === 1) this.#unheard.push(error)
+    })
     this.#traces.push(new Trace({ endpoint, onRecord: record => this.#records.push(record) }))
     await endpoint.open()
     return endpoint

@@ -90,7 +90,7 @@ t.test('on that network the RTP timestamps of the pacer never jump, nor does it 
   }
 })
 
-t.test('ten minutes between two endpoints pass in a fraction of a second of processor time', async t => {
+t.test('ten minutes between two endpoints are played to the end', async t => {
   const lab = createLab({ seed: 23, network: { delayMs: 20 } })
   const endpoint = await lab.endpoint('agent.lab')
   void runAgent(endpoint, echoAgent())
@@ -135,6 +135,27 @@ t.test('behind each kind of NAT audio flows both ways and the caller can be hung
     await lab.run()
     t.match(await ended, { by: 'remote' }, nat)
   }
+})
+
+/** What `lab.run()` makes of an agent with a bug. */
+async function buggyAgent(listen: boolean): Promise<unknown> {
+  const lab = createLab()
+  const endpoint = await lab.endpoint('agent.lab')
+  if (listen) endpoint.on('error', () => {})
+  void runAgent(endpoint, {
+    async run() {
+      throw new Error('a bug in the agent')
+    },
+  })
+  const caller = lab.caller()
+  void caller.call('sip:x@agent.lab')
+  void caller.isHungUp()
+  return lab.run().catch((error: unknown) => error)
+}
+
+t.test('a lab fails when the agent under test throws, unless somebody listens for it', async t => {
+  t.match(await buggyAgent(false), { message: /a bug in the agent/ })
+  t.equal(await buggyAgent(true), undefined)
 })
 
 t.test('a script that goes wrong says which line and why', async t => {
