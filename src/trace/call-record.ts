@@ -45,7 +45,7 @@ export interface CallRecord {
   readonly id: string
   /** The SIP Call-ID. */
   readonly callId: string
-  /** What carriers call it, from the headers of the INVITE. */
+  /** What carriers call it, from the headers of the INVITE and of the responses to it. */
   readonly carrierIds: readonly CarrierId[]
   readonly direction: 'inbound' | 'outbound'
   readonly state: 'in progress' | 'ended'
@@ -55,7 +55,7 @@ export interface CallRecord {
     readonly to: string
     /** The user part of the Request-URI: the number that was dialled. */
     readonly dialled: string
-    /** Digits received and sent, in order; one `*` each when masked. */
+    /** Digits received and sent, in order, the first 256 each; one `*` each when masked. */
     readonly digitsReceived: string
     readonly digitsSent: string
   }
@@ -68,7 +68,12 @@ export interface CallRecord {
   readonly durationMs?: number
   readonly ended?: Omit<CallEnded, 'error' | 'durationMs'> & { readonly error?: string }
   readonly media?: CallMedia
+  /** The first 64 files. */
   readonly recordings: readonly string[]
+  /** Digits beyond the first 256 each way; absent when there were none. */
+  readonly digitsDropped?: number
+  /** Recordings beyond the first 64; absent when there were none. */
+  readonly recordingsDropped?: number
 }
 
 export function callMedia(codec: string, stats: MediaStats): CallMedia {

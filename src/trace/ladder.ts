@@ -1,4 +1,5 @@
 import type { SipRequest, SipResponse } from '../sip/message/message.ts'
+import { methodOf } from './parties.ts'
 
 /** One line of a ladder: a message between the two parties, or something that happened at ours. */
 export type LadderEntry =
@@ -50,7 +51,7 @@ export function summarise(message: SipRequest | SipResponse): string {
   const start =
     message.kind === 'request'
       ? message.method
-      : `${message.statusCode} ${message.reasonPhrase} (${message.cseq.method})`
+      : `${message.statusCode} ${message.reasonPhrase} (${methodOf(message) ?? '?'})`
   const media = sdpSummary(message)
   return media === '' ? start : `${start}  ${media}`
 }

@@ -1,11 +1,12 @@
 import type { Call } from '../call/call.ts'
-import type { CarrierIdHeader } from '../call/carrier-ids.ts'
+import type { CarrierId, CarrierIdHeader } from '../call/carrier-ids.ts'
 import { carrierIds, carrierIdHeaders } from '../call/carrier-ids.ts'
 import type { CallDiagnostics } from '../call/diagnostics.ts'
 import { callChannel } from '../call/diagnostics.ts'
 import type { CallEnded } from '../call/call-ended.ts'
 import { mediaDtmfChannel, mediaEventChannel } from '../media/session/diagnostics.ts'
 import type { MediaDtmfEvent, MediaEvent } from '../media/session/types.ts'
+import { guard } from '../runtime/diagnostics.ts'
 import { OptionError } from '../runtime/errors.ts'
 import type { Clock } from '../runtime/runtime.ts'
 import type { MessageEvent } from '../sip/transport/diagnostics.ts'
@@ -15,6 +16,8 @@ import { callMedia } from './call-record.ts'
 import { Journal } from './journal.ts'
 import type { LadderEntry } from './ladder.ts'
 import { formatLadder, summarise } from './ladder.ts'
+import { callKey, methodOf, placeOf } from './parties.ts'
+import type { MessagePlace } from './parties.ts'
 
 export interface TraceOptions {
   /** Whose calls. */
@@ -33,9 +36,15 @@ export interface TraceOptions {
   readonly carrierHeaders?: readonly CarrierIdHeader[]
 }
 
-/** What the trace holds of one Call-ID. */
+/** What the trace keeps of one call at the most; more is counted. */
+const most = { digits: 256, recordings: 64, textLength: 200 }
+
+/** What the trace holds of one call, or of an INVITE that never became one. */
 interface CallTrace {
+  readonly key: string
   readonly callId: string
+  /** Of its first INVITE. */
+  attempt: string | undefined
   readonly entries: LadderEntry[]
   dropped: number
   readonly at: { [Moment in keyof CallTimes]?: number }
@@ -49,7 +58,11 @@ interface CallTrace {
   media: CallMedia | undefined
   digitsReceived: string
   digitsSent: string
+  digitsDropped: number
+  /** From responses; those of the INVITE are still with the call. */
+  readonly carrierIds: CarrierId[]
   readonly recordings: string[]
+  recordingsDropped: number
 }
 
 /**
@@ -62,12 +75,14 @@ export class Trace {
   readonly #carrierHeaders: readonly CarrierIdHeader[]
   readonly #journal: Journal | undefined
   readonly #subscriptions: readonly (() => void)[]
-  /** By Call-ID, calls under way; bounded by the endpoint's own limit on calls. */
-  readonly #active = new Map<string, CallTrace>()
-  /** By Call-ID, calls that ended and INVITEs that never became one; bounded by `keepCalls`. */
-  readonly #kept = new Map<string, CallTrace>()
-  /** Our id to Call-ID, for both maps. */
-  readonly #ids = new Map<string, string>()
+  /** The latest call of each key, under way or kept. */
+  readonly #byKey = new Map<string, CallTrace>()
+  /** The latest call of each Call-ID, under way or kept. */
+  readonly #byCallId = new Map<string, CallTrace>()
+  /** By our id, calls under way (bounded by the endpoint's own limit on calls) and kept. */
+  readonly #byId = new Map<string, CallTrace>()
+  /** Calls that ended and INVITEs that never became one, oldest first; bounded by `keepCalls`. */
+  readonly #kept = new Set<CallTrace>()
 
   /** @throws OptionError when the journal cannot be opened or a bound is not a positive number */
   constructor(options: TraceOptions) {
@@ -77,7 +92,7 @@ export class Trace {
       keepCalls: positive(options.keepCalls ?? 1_000, 'keepCalls'),
       keepEntries: positive(options.keepEntries ?? 500, 'keepEntries'),
     }
-    this.#onRecord = options.onRecord
+    this.#onRecord = options.onRecord && guard('onRecord of a Trace', options.onRecord)
     this.#carrierHeaders = [...carrierIdHeaders, ...(options.carrierHeaders ?? [])]
     this.#journal = options.journal === undefined ? undefined : new Journal(options.journal)
     this.#subscriptions = [
@@ -90,7 +105,7 @@ export class Trace {
 
   /** Our ids of the calls the trace still knows, oldest first. */
   get calls(): readonly string[] {
-    return [...this.#ids.keys()]
+    return [...this.#byId.keys()]
   }
 
   /** Journal lines that could not be written. */
@@ -98,13 +113,13 @@ export class Trace {
     return this.#journal?.failed ?? 0
   }
 
-  /** `id` is ours or the Call-ID; undefined for a call the trace does not know (any more). */
+  /** `id` is ours, or the Call-ID for the latest call that has it; undefined for a call the trace does not know (any more). */
   record(id: string): CallRecord | undefined {
     const trace = this.#find(id)
     return trace?.call === undefined ? undefined : this.#recordOf(trace, trace.call)
   }
 
-  /** The SIP messages of a call, with what happened to its media between them, as text. */
+  /** The SIP messages of a call, with what happened to its media between them, as text. `id` as for `record`. */
   ladder(id: string): string | undefined {
     const trace = this.#find(id)
     if (trace === undefined) return undefined
@@ -125,29 +140,37 @@ export class Trace {
   }
 
   #find(id: string): CallTrace | undefined {
-    const callId = this.#ids.get(id) ?? id
-    return this.#active.get(callId) ?? this.#kept.get(callId)
+    return this.#byId.get(id) ?? this.#byCallId.get(id)
   }
 
   #message(event: MessageEvent): void {
     const { message } = event
     if (event.endpoint !== this.#options.endpoint || message === undefined) return
-    const callId = message.headers.get('Call-ID')
-    if (callId === undefined) return
-    let trace = this.#find(callId)
-    if (trace === undefined) {
-      if (message.kind !== 'request' || message.method !== 'INVITE') return
-      trace = this.#newTrace(callId, event)
-    }
-    if (trace.peer === undefined) this.#place(trace, event)
+    const place = placeOf(message, event.direction)
+    const trace = place === undefined ? undefined : this.#traceAt(place, message.callId)
+    if (trace === undefined) return
+    if (trace.peer === undefined) setPeer(trace, event)
     const bytes = event.bytes.byteLength
     this.#add(trace, {
       kind: 'message',
       at: event.at,
       direction: event.direction,
-      text: `${summarise(message)}  ${bytes} B`,
+      text: `${shortened(summarise(message))}  ${bytes} B`,
     })
+    this.#noteIds(trace, event)
     noteMoment(trace, message, event.at)
+  }
+
+  /** Makes a trace for the INVITE that begins a call, also where it is another attempt at one that failed. */
+  #traceAt({ keys, attempt }: MessagePlace, callId: string): CallTrace | undefined {
+    const [key] = keys
+    const found = keys.map(each => this.#byKey.get(each)).find(trace => trace !== undefined)
+    if (attempt === undefined || key === undefined) return found
+    const over = found !== undefined && (found.call === undefined || found.ended !== undefined)
+    const another = found?.attempt !== undefined && found.attempt !== attempt
+    const trace = found === undefined || (over && another) ? this.#newTrace(key, callId) : found
+    trace.attempt ??= attempt
+    return trace
   }
 
   #call(event: CallDiagnostics): void {
@@ -155,21 +178,22 @@ export class Trace {
     const { call } = event
     const at = this.#options.endpoint.clock.now()
     if (event.kind === 'began') return this.#began(call)
-    const trace = this.#active.get(call.callId)
-    if (trace === undefined) return
+    const trace = this.#byId.get(call.id)
+    if (trace === undefined || trace.ended !== undefined) return
     if (event.kind === 'hold') this.#note(trace, at, `${event.by} hold ${event.active ? 'on' : 'off'}`)
     if (event.kind === 'state' && event.state === 'confirmed') trace.answered = true
-    if (event.kind === 'recording') trace.recordings.push(event.file)
+    if (event.kind === 'recording') noteRecording(trace, event.file)
     if (event.kind === 'ended') this.#ended(trace, call, event.ended, at)
   }
 
   #began(call: Call): void {
-    const { callId } = call
-    const trace = this.#kept.get(callId) ?? this.#newTrace(callId)
-    this.#kept.delete(callId)
+    const { callId, direction } = call
+    const key = callKey(direction, callId, (direction === 'inbound' ? call.remote : call.local).tag)
+    const waiting = this.#byKey.get(key)
+    const trace = waiting !== undefined && waiting.call === undefined ? waiting : this.#newTrace(key, callId)
+    this.#kept.delete(trace)
     trace.call = call
-    this.#active.set(callId, trace)
-    this.#ids.set(call.id, callId)
+    this.#byId.set(call.id, trace)
     this.#journal?.append({ event: 'began', record: this.#recordOf(trace, call) })
   }
 
@@ -178,7 +202,6 @@ export class Trace {
     trace.at.end ??= at
     trace.media = mediaOf(call)
     this.#note(trace, at, `ended by ${ended.by}: ${ended.cause}`)
-    this.#active.delete(trace.callId)
     this.#keep(trace)
     const record = this.#recordOf(trace, call)
     this.#journal?.append({ event: 'ended', record })
@@ -189,8 +212,9 @@ export class Trace {
     const trace = this.#mediaTrace(event.call)
     if (trace === undefined) return
     const digit = this.#options.maskDigits ? '*' : event.digit
-    if (event.direction === 'in') trace.digitsReceived += digit
-    else trace.digitsSent += digit
+    const digits = event.direction === 'in' ? 'digitsReceived' : 'digitsSent'
+    if (trace[digits].length < most.digits) trace[digits] += digit
+    else trace.digitsDropped += 1
     const text = event.direction === 'in' ? `digit ${digit} received` : `digit ${digit} sent`
     this.#note(trace, event.at, `${text} (${Math.round(event.durationMs)} ms)`)
   }
@@ -204,13 +228,14 @@ export class Trace {
   }
 
   #mediaTrace(id: string | undefined): CallTrace | undefined {
-    const callId = id === undefined ? undefined : this.#ids.get(id)
-    return callId === undefined ? undefined : this.#find(callId)
+    return id === undefined ? undefined : this.#byId.get(id)
   }
 
-  #newTrace(callId: string, event?: MessageEvent): CallTrace {
+  #newTrace(key: string, callId: string): CallTrace {
     const trace: CallTrace = {
+      key,
       callId,
+      attempt: undefined,
       entries: [],
       dropped: 0,
       at: {},
@@ -224,26 +249,33 @@ export class Trace {
       media: undefined,
       digitsReceived: '',
       digitsSent: '',
+      digitsDropped: 0,
+      carrierIds: [],
       recordings: [],
+      recordingsDropped: 0,
     }
-    if (event !== undefined) this.#place(trace, event)
+    this.#byKey.set(key, trace)
+    this.#byCallId.set(callId, trace)
     this.#keep(trace)
     return trace
   }
 
-  #place(trace: CallTrace, event: MessageEvent): void {
-    trace.peerName = `${event.remote.address}:${event.remote.port}`
-    trace.localName = `offhook ${event.local.address}:${event.local.port}`
-    trace.peer = `${event.transport}:${trace.peerName}`
+  #keep(trace: CallTrace): void {
+    this.#kept.add(trace)
+    for (const oldest of this.#kept) {
+      if (this.#kept.size <= this.#options.keepCalls) break
+      this.#kept.delete(oldest)
+      if (this.#byKey.get(oldest.key) === oldest) this.#byKey.delete(oldest.key)
+      if (this.#byCallId.get(oldest.callId) === oldest) this.#byCallId.delete(oldest.callId)
+      if (oldest.call !== undefined) this.#byId.delete(oldest.call.id)
+    }
   }
 
-  #keep(trace: CallTrace): void {
-    this.#kept.set(trace.callId, trace)
-    for (const [callId, oldest] of this.#kept) {
-      if (this.#kept.size <= this.#options.keepCalls) break
-      this.#kept.delete(callId)
-      if (oldest.call !== undefined) this.#ids.delete(oldest.call.id)
-    }
+  /** A carrier names a call that we make in its responses. */
+  #noteIds(trace: CallTrace, { message, direction }: MessageEvent): void {
+    if (message?.kind !== 'response' || direction !== 'in') return
+    if (message.statusCode <= 100 || message.statusCode >= 300 || methodOf(message) !== 'INVITE') return
+    addIds(trace.carrierIds, carrierIds(message.headers, this.#carrierHeaders))
   }
 
   #note(trace: CallTrace, at: number, text: string): void {
@@ -257,10 +289,12 @@ export class Trace {
 
   #recordOf(trace: CallTrace, call: Call): CallRecord {
     const { at } = trace
+    const ids = carrierIds(call.headers, this.#carrierHeaders)
+    addIds(ids, trace.carrierIds)
     return {
       id: call.id,
       callId: trace.callId,
-      carrierIds: carrierIds(call.headers, this.#carrierHeaders),
+      carrierIds: ids,
       direction: call.direction,
       state: trace.ended === undefined ? 'in progress' : 'ended',
       personal: {
@@ -277,7 +311,9 @@ export class Trace {
         : {}),
       ...(trace.ended === undefined ? {} : { durationMs: trace.ended.durationMs, ended: plain(trace.ended) }),
       ...(trace.media === undefined ? {} : { media: trace.media }),
-      recordings: trace.recordings,
+      recordings: [...trace.recordings],
+      ...(trace.digitsDropped === 0 ? {} : { digitsDropped: trace.digitsDropped }),
+      ...(trace.recordingsDropped === 0 ? {} : { recordingsDropped: trace.recordingsDropped }),
     }
   }
 
@@ -290,6 +326,29 @@ export class Trace {
   }
 }
 
+function setPeer(trace: CallTrace, { local, remote, transport }: MessageEvent): void {
+  trace.peerName = `${remote.address}:${remote.port}`
+  trace.localName = `offhook ${local.address}:${local.port}`
+  trace.peer = `${transport}:${trace.peerName}`
+}
+
+function noteRecording(trace: CallTrace, file: string): void {
+  if (trace.recordings.length < most.recordings) trace.recordings.push(file)
+  else trace.recordingsDropped += 1
+}
+
+/** Each field of a carrier once: the first value stays. */
+function addIds(ids: CarrierId[], more: readonly CarrierId[]): void {
+  for (const id of more) {
+    if (!ids.some(({ carrier, field }) => carrier === id.carrier && field === id.field)) ids.push(id)
+  }
+}
+
+/** The peer chose its length. A copy: a slice would keep the whole of it in memory. */
+function shortened(text: string): string {
+  return text.length <= most.textLength ? text : `${Buffer.from(text.slice(0, most.textLength)).toString()}…`
+}
+
 function noteMoment(trace: CallTrace, message: NonNullable<MessageEvent['message']>, at: number): void {
   if (message.kind === 'request') {
     if (message.method === 'INVITE') {
@@ -300,7 +359,7 @@ function noteMoment(trace: CallTrace, message: NonNullable<MessageEvent['message
     if (message.method === 'BYE' || message.method === 'CANCEL') trace.at.end ??= at
     return
   }
-  if (message.cseq.method !== 'INVITE') return
+  if (methodOf(message) !== 'INVITE') return
   if (message.statusCode === 100) trace.at.trying ??= at
   else if (message.statusCode < 200) trace.at.ringing ??= at
   else if (message.statusCode !== 401 && message.statusCode !== 407) trace.at.final ??= at
