@@ -7,6 +7,7 @@ import type { SipRequest, SipResponse } from '../message/message.ts'
 import { NameAddr } from '../message/name-addr.ts'
 import type { ServerTransaction } from '../transaction/server-transaction.ts'
 import { sessionBodyOf } from './bodies.ts'
+import { checkLine } from './checked.ts'
 import { Dialog } from './dialog.ts'
 import { SipDialogStateError } from './errors.ts'
 import { InviteSessionBase } from './invite-session.ts'
@@ -47,7 +48,7 @@ export class ServerSession
   #early: SessionBody | undefined
   #provisional: SipResponse | undefined
   #success: SipResponse | undefined
-  #refusal: { readonly statusCode: number; readonly options: RespondOptions } | undefined
+  #refusal: SipResponse | undefined
   #cancel: SipRequest | undefined
   #broken: SipError | undefined
   #ack: SipRequest | undefined
@@ -75,14 +76,18 @@ export class ServerSession
     this.setDialog(Dialog.fromRequest(request, this.localTag))
     this.useFlow(flow)
     this.#expiry = this.#armExpiry()
-    transaction.onCancel = cancel => {
+    // Not assigned where they are written: V8 puts a function that is straight into its old space, and with it, once the
+    // call is over, all the garbage of the call until the next full collection.
+    const cancelled = (cancel: SipRequest): void => {
       this.#cancel = cancel
       this.feed('cancel')
     }
-    transaction.onTransportError = error => {
+    const broken = (error: SipError): void => {
       this.#broken = error
       this.feed('broken')
     }
+    transaction.onCancel = cancelled
+    transaction.onTransportError = broken
   }
 
   get answered(): boolean {
@@ -96,6 +101,7 @@ export class ServerSession
     if (!Number.isInteger(statusCode) || statusCode < 101 || statusCode > 199) {
       throw new OptionError('statusCode', `${statusCode} is not provisional; give 101 to 199`)
     }
+    checkLine('reasonPhrase', reasonPhrase)
     this.#provisional = createResponse(this.invite, statusCode, {
       toTag: this.localTag,
       headers: [...this.targetHeaders('response'), ...(options.headers ?? [])],
@@ -132,8 +138,8 @@ export class ServerSession
       throw new OptionError('statusCode', `${statusCode} does not refuse a call; give 400 to 699`)
     }
     if (this.answered) return false
+    this.#refusal = this.#refusalWith(statusCode, options)
     this.#answered = true
-    this.#refusal = { statusCode, options }
     this.feed('reject')
     return true
   }
@@ -143,7 +149,7 @@ export class ServerSession
     options: { readonly permanent?: boolean; readonly headers?: HeaderList } = {},
   ): boolean {
     if (targets.length === 0) throw new OptionError('targets', 'give at least one address to redirect to')
-    const contacts = targets.map(target => ['Contact', NameAddr.parse(target).toString()] as const)
+    const contacts = targets.map((target, index) => ['Contact', readTarget(target, index)] as const)
     return this.reject(options.permanent === true ? 301 : 302, {
       headers: [...contacts, ...(options.headers ?? [])],
     })
@@ -187,13 +193,13 @@ export class ServerSession
         this.#repeater?.stop()
         break
       case 'send-refusal':
-        this.#refuse(this.#refusal?.statusCode ?? 500, this.#refusal?.options)
+        this.#refuse(this.#refusal?.statusCode ?? 500, () => this.#refusal)
         break
       case 'send-unavailable':
-        this.#refuse(480, { headers: this.wish.headers })
+        this.#refuse(480, () => this.#refusalWith(480, { headers: this.wish.headers }))
         break
       case 'send-terminated':
-        this.#refuse(487)
+        this.#refuse(487, () => this.#refusalWith(487))
         break
       case 'take-ack':
         this.#takeAck()
@@ -254,16 +260,37 @@ export class ServerSession
       clock,
       t1,
       t2,
-      resend: () => {
-        if (this.#success !== undefined) this.#transaction.respond(this.#success)
-      },
+      resend: () =>
+        this.tell(() => {
+          if (this.#success !== undefined) this.#transaction.respond(this.#success)
+        }),
       giveUp: () => this.feed('no-ack'),
     })
   }
 
-  #refuse(statusCode: number, options?: RespondOptions): void {
+  /** @throws OptionError, SipSerialiseError what cannot be sent */
+  #refusalWith(statusCode: number, options: RespondOptions = {}): SipResponse {
+    const { reasonPhrase, headers = [], body } = options
+    checkLine('reasonPhrase', reasonPhrase)
+    return createResponse(this.invite, statusCode, {
+      toTag: this.#transaction.toTag,
+      headers: [...this.host.identity('response'), ...headers],
+      ...(reasonPhrase === undefined ? {} : { reasonPhrase }),
+      ...(body === undefined ? {} : { body: body.body, contentType: body.contentType }),
+    })
+  }
+
+  /** The final response; when that one cannot be sent the bare status, for the caller is owed an end. */
+  #refuse(statusCode: number, make: () => SipResponse | undefined): void {
     this.#answered = true
-    this.respond(this.#transaction, statusCode, options)
+    try {
+      const response = make()
+      if (response !== undefined) this.#transaction.respond(response)
+    } catch (error) {
+      this.reportError(error)
+    }
+    if ((this.#transaction.response?.statusCode ?? 0) >= 200) return
+    this.#transaction.respond(createResponse(this.invite, statusCode, { toTag: this.#transaction.toTag }))
   }
 
   /** The ACK completes the session; when our offer went in the 2xx, it brings the answer (RFC 3261 §13.2.1). */
@@ -291,5 +318,20 @@ export class ServerSession
     // The transaction outlives the session by half a minute; it must not keep it.
     this.#transaction.detach()
     this.#onGone()
+  }
+}
+
+/** What stands in a Contact has to be readable for the caller, or the redirection leads nowhere. */
+function readTarget(target: string, index: number): string {
+  try {
+    const address = NameAddr.parse(target)
+    void address.uri
+    return address.toString()
+  } catch (cause) {
+    throw new OptionError(
+      `targets[${index}]`,
+      `it cannot be read as an address (${(cause as Error).message}); write sip:user@host`,
+      { cause },
+    )
   }
 }

@@ -5,6 +5,7 @@ import type { DigestClient } from '../auth/client.ts'
 import type { Flow } from '../transport/flow.ts'
 import { Negotiation } from './changes.ts'
 import type { ChangingSession } from './changes.ts'
+import { checkedHeaders, checkedReasons } from './checked.ts'
 import { answerInDialog, checkRequest } from './defaults.ts'
 import type { Dialog } from './dialog.ts'
 import { SipDialogStateError } from './errors.ts'
@@ -79,6 +80,8 @@ export abstract class InviteSessionBase<
   #flow: Flow | undefined
   #releaseFlow: (() => void) | undefined
   #bye: ServerTransaction | undefined
+  /** Changes that wait for the ACK. */
+  readonly #waiting: (() => void)[] = []
   /** Why the session is about to be lost, or could not be set up. */
   #failure: unknown
 
@@ -127,24 +130,32 @@ export abstract class InviteSessionBase<
 
   hangup(options: HangupOptions = {}): void {
     const reasons = options.reasons ?? []
-    this.#wish ??= {
-      headers: [
-        ...reasons.map(reason => ['Reason', reasonValue(reason)] as const),
-        ...(options.headers ?? []),
-      ],
-      reasons: reasonParts(reasons),
-    }
+    const headers = [...checkedReasons(reasons), ...checkedHeaders(options.headers)]
+    this.#wish ??= { headers, reasons: reasonParts(reasons) }
     this.feed('hangup')
   }
 
   async reinvite(options: ReinviteOptions = {}): Promise<SipResponse> {
+    if (this.#public === 'confirmed' && this.#wish === undefined) await this.#untilConfirmed()
     if (this.#machine !== 'confirmed' || this.#dialog === undefined) {
       throw new SipDialogStateError(
-        `the session is ${this.#public}: it can be changed once it is confirmed and until it ends`,
+        this.#wish === undefined
+          ? `the session is ${this.#public}: it can be changed once it is answered and until it ends`
+          : 'the session was hung up: it cannot be changed any more',
       )
     }
     this.#outgoing ??= new OutgoingChange(this, this.#dialog)
     return this.#outgoing.reinvite(options)
+  }
+
+  /** The ACK may still be on its way; without one the session ends (RFC 3261 §13.3.1.4). */
+  async #untilConfirmed(): Promise<void> {
+    if (this.#machine === 'confirmed' || this.#end !== undefined) return
+    await new Promise<void>(resolve => this.#waiting.push(resolve))
+  }
+
+  #stopWaiting(): void {
+    for (const go of this.#waiting.splice(0)) go()
   }
 
   async request(method: string, options: RequestInDialogOptions = {}): Promise<SipResponse> {
@@ -189,7 +200,8 @@ export abstract class InviteSessionBase<
       })
     }
     this.#show(publicState[to])
-    for (const action of actions) this.#carryOut(action)
+    // The machine has moved on: what one action could not do must not keep the others from ending the session.
+    for (const action of actions) this.tell(() => this.#carryOut(action))
     if (to === 'terminated' && from !== 'terminated') this.#finish()
   }
 
@@ -232,6 +244,7 @@ export abstract class InviteSessionBase<
         break
       case 'confirm':
         this.tell(() => this.handlers.onConfirmed?.())
+        this.#stopWaiting()
         break
       default:
         this.act(action)
@@ -438,6 +451,7 @@ export abstract class InviteSessionBase<
     this.#end = end
     this.#incoming?.close()
     this.#outgoing?.close()
+    this.#stopWaiting()
     this.tell(() => this.handlers.onEnd?.(end))
     this.#resolveEnded(end)
   }
