@@ -20,6 +20,14 @@ function pass(lab: Lab, ms: number): Promise<void> {
   return new Promise(resolve => lab.clock.setTimer(lab.clock.now() + ms, resolve))
 }
 
+/** The messages of a ladder, in short. */
+function arrows(ladder: string | undefined): string[] {
+  return (ladder ?? '').split('\n').flatMap(line => {
+    const text = /─ (?<text>INVITE|200 OK \(\w+\)|ACK|BYE) /.exec(line)?.groups?.['text']
+    return text === undefined ? [] : [`${line.includes('◀') ? 'out' : 'in'} ${text}`]
+  })
+}
+
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 
 t.test('a call leaves one record with its ids, moments, parties, digits and audio', async t => {
@@ -127,11 +135,6 @@ t.test('an endpoint that calls itself has two calls, each with its own messages'
   t.equal(records[0]?.callId, records[1]?.callId)
   t.equal(lab.records.length, 2, 'and two records were handed out')
   const [made, taken] = trace.calls.map(id => trace.ladder(id) ?? '')
-  const arrows = (ladder: string | undefined): string[] =>
-    (ladder ?? '').split('\n').flatMap(line => {
-      const text = /─ (?<text>INVITE|200 OK \(\w+\)|ACK|BYE) /.exec(line)?.groups?.['text']
-      return text === undefined ? [] : [`${line.includes('◀') ? 'out' : 'in'} ${text}`]
-    })
   t.same(arrows(made), ['out INVITE', 'in 200 OK (INVITE)', 'out ACK', 'out BYE', 'in 200 OK (BYE)'])
   t.same(arrows(taken), ['in INVITE', 'out 200 OK (INVITE)', 'in ACK', 'in BYE', 'out 200 OK (BYE)'])
 })
