@@ -55,10 +55,7 @@ export interface DtmfOptions extends Cancellable {
   readonly fresh?: boolean
 }
 
-/**
- * What a call needs of the endpoint it belongs to.
- * @internal
- */
+/** What a call needs of the endpoint it belongs to. */
 export interface CallContext {
   readonly endpoint: object
   readonly clock: Clock
@@ -89,6 +86,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   readonly signal: AbortSignal
   /** Settles once, never rejects: how the call ended is a value. */
   readonly ended: Promise<CallEnded>
+  /** @internal */
   protected readonly context: CallContext
   readonly #abort = new AbortController()
   readonly #settle: (ended: CallEnded) => void
