@@ -102,7 +102,7 @@ export class IncomingChanges {
     const answer = sessionBodyOf(ack, this.#session.host.accept)
     if (answer === undefined) {
       // The offer lapses, and the session goes on as it was.
-      this.#session.reportError(
+      this.#lapse(
         new SipDialogStateError(
           'the ACK to our 2xx brought no answer to the offer in it: the session stays as it was',
         ),
@@ -112,9 +112,20 @@ export class IncomingChanges {
     consult(
       () => handlers.onAnswer?.(answer, { message: ack, phase: 'reinvite' }),
       () => {},
-      error => this.#session.reportError(error),
+      error => this.#lapse(error),
     )
     return true
+  }
+
+  /** Our offer came to nothing: the owner takes it back. */
+  #lapse(cause: unknown): void {
+    const { handlers } = this.#session
+    this.#session.reportError(cause)
+    try {
+      handlers.onOfferLapsed?.()
+    } catch (error) {
+      this.#session.reportError(error)
+    }
   }
 
   /** The session is over: what is pending is refused (RFC 3261 §15.1.2), nothing is repeated any more. */
@@ -137,8 +148,11 @@ export class IncomingChanges {
         const answer =
           offer === undefined ? handlers.onOfferRequest?.(context) : handlers.onOffer?.(offer, context)
         if (answer === undefined) {
-          throw new SipDialogStateError(
-            `nobody ${offer === undefined ? 'makes offers' : 'answers offers'} for this session: set handlers.${offer === undefined ? 'onOfferRequest' : 'onOffer'}`,
+          throw Object.assign(
+            new SipDialogStateError(
+              `nobody ${offer === undefined ? 'makes offers' : 'answers offers'} for this session: set handlers.${offer === undefined ? 'onOfferRequest' : 'onOffer'}`,
+            ),
+            { statusCode: 488 },
           )
         }
         return answer

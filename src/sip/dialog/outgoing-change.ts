@@ -3,13 +3,14 @@ import type { Uri } from '../message/uri.ts'
 import type { ClientTransaction } from '../transaction/client-transaction.ts'
 import { sessionBodyOf } from './bodies.ts'
 import type { ChangingSession } from './changes.ts'
+import { checkedHeaders } from './checked.ts'
 import type { Dialog } from './dialog.ts'
 import { SipDialogStateError, SipResponseError } from './errors.ts'
 import { endsDialog } from './defaults.ts'
 import { glareWaitMs, mayInvite } from './offer-answer.ts'
 import { addCredentials, isChallenge } from './outgoing.ts'
 import { routeOver } from './session-host.ts'
-import type { ReinviteOptions, SessionBody } from './session-types.ts'
+import type { HeaderList, ReinviteOptions, SessionBody } from './session-types.ts'
 
 /** How often a re-INVITE is tried that meets 491 every time. */
 const MAX_GLARE_RETRIES = 6
@@ -19,6 +20,8 @@ export class OutgoingChange {
   readonly #session: ChangingSession
   readonly #dialog: Dialog
   #running = false
+  /** An offer of the owner's is out, and not answered. */
+  #offered = false
   /** Ends the wait after a 491. */
   #wake: (() => void) | undefined
   /** Gives up waiting for the final response. */
@@ -33,9 +36,10 @@ export class OutgoingChange {
     if (this.#running || !mayInvite(this.#session.negotiation)) {
       throw new SipDialogStateError('another change of the session is under way: wait for it to end')
     }
+    const headers = checkedHeaders(options.headers)
     this.#running = true
     try {
-      return await this.#attempts(options)
+      return await this.#attempts(options.offer, headers)
     } finally {
       this.#running = false
     }
@@ -47,20 +51,30 @@ export class OutgoingChange {
     this.#abort?.(overMeanwhile())
   }
 
-  async #attempts(options: ReinviteOptions): Promise<SipResponse> {
+  async #attempts(source: ReinviteOptions['offer'], headers: HeaderList): Promise<SipResponse> {
     const session = this.#session
     const exchange = session.digest?.exchange()
     for (let glares = 0; ;) {
-      const { request, nextHop } = this.#dialog.createRequest('INVITE', {
-        headers: [...session.targetHeaders('request'), ...(options.headers ?? [])],
-        ...(options.offer === undefined ? {} : { body: options.offer }),
-      })
-      addCredentials(request, exchange)
-      const response = await this.#send(request, nextHop, options)
+      const offer = typeof source === 'function' ? source() : source
+      this.#offered = offer !== undefined
+      let response: SipResponse
+      try {
+        const { request, nextHop } = this.#dialog.createRequest('INVITE', {
+          headers: [...session.targetHeaders('request'), ...headers],
+          ...(offer === undefined ? {} : { body: offer }),
+        })
+        addCredentials(request, exchange)
+        response = await this.#send(request, nextHop, offer)
+      } catch (error) {
+        this.#lapse()
+        throw error
+      }
       const { statusCode } = response
       if (statusCode < 300) return response
       if (isChallenge(response) && exchange !== undefined) {
         await exchange.challenged(response)
+        // The peer may have begun a change of its own meanwhile.
+        if (!mayInvite(session.negotiation)) await this.#waitForTurn()
       } else if (statusCode === 491 && glares < MAX_GLARE_RETRIES) {
         glares++
         await this.#waitForTurn()
@@ -74,11 +88,11 @@ export class OutgoingChange {
   }
 
   /** The final response; when it is a 2xx, after offer and answer are complete and the ACK is sent. */
-  #send(request: SipRequest, nextHop: Uri, options: ReinviteOptions): Promise<SipResponse> {
+  #send(request: SipRequest, nextHop: Uri, offer: SessionBody | undefined): Promise<SipResponse> {
     const session = this.#session
     const { negotiation, host } = session
     negotiation.invite = 'client'
-    if (options.offer !== undefined) negotiation.offer = 'local-offer'
+    if (offer !== undefined) negotiation.offer = 'local-offer'
     const free = (): void => {
       negotiation.invite = 'none'
       negotiation.offer = 'stable'
@@ -87,6 +101,7 @@ export class OutgoingChange {
       this.#abort = reject
       const failed = (error: unknown): void => {
         free()
+        this.#lapse()
         reject(error)
         session.lost(error)
       }
@@ -109,13 +124,12 @@ export class OutgoingChange {
         answered = true
         session.useFlow(flow)
         if (response.statusCode < 300) {
-          this.#complete(request, response, options.offer === undefined, free).then(
-            () => resolve(response),
-            reject,
-          )
+          this.#complete(request, response, offer === undefined, free).then(() => resolve(response), reject)
           return
         }
         free()
+        // At once: whatever arrives next must find the session without an offer of ours.
+        this.#lapse()
         resolve(response)
       }
       transaction.onTimeout = failed
@@ -152,10 +166,23 @@ export class OutgoingChange {
       failure = error
     }
     free()
+    if (failure !== undefined) this.#lapse()
+    this.#offered = false
     // The ACK is owed whatever became of the body (RFC 3261 §13.2.2.4).
     const ack = this.#dialog.createAck(request, answer === undefined ? {} : { body: answer })
     session.host.acknowledge(response, ack, session.flow)
     if (failure !== undefined) throw failure
+  }
+
+  /** Our offer came to nothing; the owner takes it back, once. */
+  #lapse(): void {
+    if (!this.#offered) return
+    this.#offered = false
+    try {
+      this.#session.handlers.onOfferLapsed?.()
+    } catch (error) {
+      this.#session.reportError(error)
+    }
   }
 
   /** Waits as RFC 3261 §14.1 has it, and on while a change of the peer's is under way. */

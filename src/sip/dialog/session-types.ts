@@ -101,8 +101,8 @@ export interface RespondOptions {
  */
 export interface SessionHandlers {
   /**
-   * The peer offers; return the answer. Throw an error to refuse: its `statusCode` is sent (488 when it has none, RFC 3261
-   * §14.2), and its `warning` as a Warning value. Missing: 488.
+   * The peer offers; return the answer. Throw an error to refuse: its `statusCode` is sent (500 when it has none; 488 says
+   * that the offer is at fault, RFC 3261 §14.2), and its `warning` as a Warning value. Missing: 488.
    */
   onOffer?(offer: SessionBody, context: OfferContext): SessionBody | Promise<SessionBody>
   /**
@@ -114,6 +114,11 @@ export interface SessionHandlers {
    * (the owner keeps the old media).
    */
   onAnswer?(answer: SessionBody, context: OfferContext): void | Promise<void>
+  /**
+   * An offer of ours came to nothing: refused, crossed by one of the peer's (491), answered with what cannot be used, or not at all. Take it
+   * back; what was agreed before holds. Called before `reinvite` rejects or tries again.
+   */
+  onOfferLapsed?(): void
   /** Client only: each provisional response above 100. */
   onProgress?(progress: SessionProgress): void
   /** Client: the 2xx of the dialog that won (before its ACK is built). Server: our 2xx has been sent. */
@@ -140,8 +145,12 @@ export interface RequestInDialogOptions {
 }
 
 export interface ReinviteOptions {
-  /** Absent: an INVITE without an offer; the peer offers in its 2xx and `onOffer` answers in the ACK. */
-  readonly offer?: SessionBody
+  /**
+   * A function is asked for every attempt, once the INVITE may be sent: after a 491 the peer's change may have come first, and what was offered
+   * before it is out of date. A body is sent again as it is. Absent: an INVITE without an offer; the peer offers in its 2xx and `onOffer` answers
+   * in the ACK.
+   */
+  readonly offer?: SessionBody | (() => SessionBody)
   readonly headers?: HeaderList
 }
 
@@ -166,11 +175,13 @@ export interface InviteSession {
   /**
    * Ends the session in whatever way its state asks for: CANCEL, a refusal (480 unless set), or BYE. Wishes that cannot be carried out yet
    * (before a provisional response, before the ACK) are remembered. May be called any number of times.
+   * @throws OptionError, SipSerialiseError a reason or header that cannot be written; nothing has changed then
    */
   hangup(options?: HangupOptions): void
   /**
-   * Changes the session (RFC 3261 §14.1). Resolves with the peer's 2xx after `onAnswer` (or `onOffer`) ran; 491 is tried again after the
-   * waits of §14.1, 401 and 407 are answered.
+   * Changes the session (RFC 3261 §14.1). Waits for the ACK of an answered call. Resolves with the peer's 2xx after `onAnswer` (or `onOffer`)
+   * ran; 491 is tried again after the waits of §14.1, 401 and 407 are answered.
+   * @throws SipSerialiseError headers that cannot be written
    * @throws SipResponseError the peer refused; the session stays as it was
    * @throws SipError SIP_STATE not confirmed, another change is under way, or the session ended meanwhile
    */
@@ -232,7 +243,10 @@ export interface InviteClientSession extends InviteSession {
   readonly role: 'client'
 }
 
-/** An INVITE we received. Every answering method is ignored once the INVITE has its final response. */
+/**
+ * An INVITE we received. Every answering method is ignored once the INVITE has its final response. What cannot be written (CR, LF or NUL, a
+ * status out of range) throws `OptionError` or `SipSerialiseError`, and the call is as it was.
+ */
 export interface InviteServerSession extends InviteSession {
   readonly role: 'server'
   /** Set by whoever takes the call. */

@@ -1,4 +1,7 @@
 import t from 'tap'
+import { dialogChannel } from '../../../src/sip/dialog/core.ts'
+import type { DialogEvent } from '../../../src/sip/dialog/core-types.ts'
+import type { InviteServerSession } from '../../../src/sip/dialog/session-types.ts'
 import { recorder, sdp, textOf, World } from './world.ts'
 
 t.test('an INVITE is rung, answered and acknowledged; BYE ends it (RFC 3261 §13.3, §15.1.2)', async t => {
@@ -357,3 +360,139 @@ t.test('an INVITE whose Expires runs out gets 487 (§13.3.1)', async t => {
   t.same(handlers.log, ['end timeout cancelled'])
   t.same(await world.leftovers(), { core: 0, transactions: 0 })
 })
+
+/** What an owner may pass by mistake, or pass on from somebody hostile, and the field the error names. */
+const unwritable: readonly {
+  readonly name: string
+  readonly field: string
+  readonly act: (session: InviteServerSession) => unknown
+}[] = [
+  {
+    name: 'a header of reject',
+    field: 'X-Note',
+    act: session => session.reject(486, { headers: [['X-Note', 'a\r\nX-Evil: b']] }),
+  },
+  {
+    name: 'the reason phrase of reject',
+    field: 'reasonPhrase',
+    act: session => session.reject(486, { reasonPhrase: 'Busy\r\nX-Evil: b' }),
+  },
+  {
+    name: 'a header of ring',
+    field: 'X-Note',
+    act: session => session.ring({ headers: [['X-Note', 'a\nb']] }),
+  },
+  {
+    name: 'the reason phrase of ring',
+    field: 'reasonPhrase',
+    act: session => session.ring({ reasonPhrase: 'Ringing\r\n\r\n' }),
+  },
+  {
+    name: 'a header of answer',
+    field: 'X-Note',
+    act: session => session.answer({ headers: [['X-Note', 'a\0b']] }),
+  },
+  {
+    name: 'a header of redirect',
+    field: 'X-Note',
+    act: session => session.redirect(['sip:a@b.test'], { headers: [['X-Note', 'a\rb']] }),
+  },
+  {
+    name: 'a target of redirect with a line break',
+    field: 'targets[0]',
+    act: session => session.redirect(['sip:a@b.test\r\nX-Evil: b']),
+  },
+  {
+    name: 'a target of redirect that is no address',
+    field: 'targets[1]',
+    act: session => session.redirect(['sip:a@b.test', 'foo']),
+  },
+  {
+    name: 'a header name of hangup',
+    field: 'X-Note:',
+    act: session => session.hangup({ headers: [['X-Note:', 'a']] }),
+  },
+  {
+    name: 'a header of hangup',
+    field: 'X-Note',
+    act: session => session.hangup({ headers: [['X-Note', 'a\r\nb']] }),
+  },
+  {
+    name: 'the text of a reason',
+    field: 'reasons[0].text',
+    act: session => session.hangup({ reasons: [{ protocol: 'SIP', cause: 200, text: 'a\r\nb' }] }),
+  },
+  {
+    name: 'the protocol of a reason',
+    field: 'reasons[1].protocol',
+    act: session =>
+      session.hangup({ reasons: ['SIP;cause=200', { protocol: 'Q 850', cause: 16, text: undefined }] }),
+  },
+  {
+    name: 'a reason as text',
+    field: 'reasons[0]',
+    act: session => session.hangup({ reasons: ['SIP\r\nX-Evil: b'] }),
+  },
+]
+
+for (const { name, field, act } of unwritable) {
+  t.test(`${name} that cannot be written: thrown at once, and the call is as it was`, async t => {
+    const world = await World.create()
+    const { peer } = world
+    peer.send(peer.request('INVITE', { body: sdp('offer') }))
+    await world.run()
+    const { session } = world
+    t.throws(() => act(session), { field } as unknown as Error)
+    await world.run()
+    t.equal(session.state, 'trying')
+    t.equal(session.answered, false)
+    t.same(peer.statuses('INVITE'), [])
+    t.equal(session.reject(486), true)
+    await world.run()
+    t.same(peer.statuses('INVITE'), [486])
+    t.equal((await session.ended).statusCode, 486)
+    await world.clock.runFor(world.core.close())
+  })
+}
+
+t.test(
+  'hangup of an answered call with what cannot be written throws; the BYE goes out when asked well',
+  async t => {
+    const world = await World.create()
+    const { session } = await world.answered()
+    for (const options of [
+      { headers: [['X-Note', 'a\r\nb']] as const },
+      { reasons: [{ protocol: 'SIP', cause: 200, text: 'bye\r\nX-Evil: b' }] },
+    ]) {
+      t.throws(() => session.hangup(options), { code: /^SIP_(OPTION|SERIALISE)$/ })
+      t.equal(session.state, 'confirmed')
+    }
+    session.hangup({ headers: new Map([['X-Note', 'once']]).entries() })
+    await world.run()
+    t.equal(world.peer.lastRequest('BYE').headers.get('X-Note'), 'once', 'headers may be an iterator')
+  },
+)
+
+t.test(
+  'a refusal nobody can write is replaced by the bare status; the session ends all the same',
+  async t => {
+    const world = await World.create()
+    const { peer } = world
+    peer.send(peer.request('INVITE', { body: sdp('offer') }))
+    await world.run()
+    const { session } = world
+    const body = 7 as unknown as Uint8Array
+    const errors: unknown[] = []
+    const listen = (event: DialogEvent): void => {
+      if (event.kind === 'handler-error') errors.push(event.error)
+    }
+    const stop = dialogChannel.subscribe(listen)
+    session.reject(486, { body: { contentType: 'application/sdp', body } })
+    stop()
+    await world.run()
+    t.same(peer.statuses('INVITE'), [486])
+    t.equal((await session.ended).cause, 'refused')
+    t.equal(errors.length, 1)
+    await world.clock.runFor(world.core.close())
+  },
+)

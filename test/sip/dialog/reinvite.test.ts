@@ -405,3 +405,176 @@ t.test('a re-INVITE without a Contact keeps the target', async t => {
   await world.run()
   t.equal(peer.lastRequest('BYE').requestUri, 'sip:peer@192.0.2.2')
 })
+
+t.test(
+  'a re-INVITE before the ACK of the call waits for it (RFC 3261 §14.1): the 2xx is still being repeated',
+  async t => {
+    const world = await World.create()
+    const { peer } = world
+    const { session, ok } = await world.answered({ ack: false })
+    const offers: number[] = []
+    const change = session.reinvite({
+      offer: () => {
+        offers.push(world.clock.now())
+        return sdp('hold')
+      },
+    })
+    await world.run(1000)
+    t.equal(peer.requests('INVITE').length, 0)
+    t.same(offers, [], 'the offer is made when it can be sent')
+    peer.send(peer.inDialog('ACK', ok))
+    await world.run()
+    t.equal(textOf(peer.lastRequest('INVITE')), 'hold')
+    peer.respond(peer.lastRequest('INVITE'), 200, { body: sdp('held') })
+    await world.run()
+    t.equal((await change).statusCode, 200)
+  },
+)
+
+t.test('a re-INVITE that waits for an ACK which never comes ends with the session', async t => {
+  const world = await World.create()
+  const { session } = await world.answered({ ack: false })
+  const change = t.rejects(session.reinvite({ offer: sdp('hold') }), { code: 'SIP_STATE' })
+  await world.run(40_000)
+  await change
+  t.equal(session.end?.cause, 'no-ack')
+  t.equal(world.peer.requests('INVITE').length, 0)
+})
+
+t.test('hung up before the ACK: no re-INVITE any more, whether it was asked for before or after', async t => {
+  const world = await World.create()
+  const { session, ok } = await world.answered({ ack: false })
+  const early = t.rejects(session.reinvite({ offer: sdp('hold') }), { code: 'SIP_STATE' })
+  session.hangup()
+  await t.rejects(session.reinvite({ offer: sdp('hold') }), { code: 'SIP_STATE' })
+  world.peer.send(world.peer.inDialog('ACK', ok))
+  await world.run()
+  await early
+  t.same(world.peer.requests('INVITE').length, 0)
+})
+
+t.test(
+  'an offer given as a function is made afresh for every attempt, after the last one lapsed',
+  async t => {
+    const log: string[] = []
+    const world = await World.create({ credentials: { username: 'u', password: 'p' } })
+    await world.answered({
+      handlers: {
+        onOfferLapsed: () => {
+          log.push('lapsed')
+        },
+      },
+    })
+    const { peer, session } = world
+    const change = session.reinvite({
+      offer: () => {
+        log.push('offer')
+        return sdp(`offer ${log.length}`)
+      },
+    })
+    await world.run()
+    peer.respond(peer.lastRequest('INVITE'), 491)
+    await world.run()
+    t.same(log, ['offer', 'lapsed'], 'nothing is in flight while we wait')
+    await world.run(2500)
+    t.equal(textOf(peer.lastRequest('INVITE')), 'offer 3')
+    peer.respond(peer.lastRequest('INVITE'), 407, {
+      headers: [['Proxy-Authenticate', 'Digest realm="r", nonce="n", qop="auth"']],
+    })
+    await world.run()
+    t.equal(textOf(peer.lastRequest('INVITE')), 'offer 5')
+    peer.respond(peer.lastRequest('INVITE'), 200, { body: sdp('fine') })
+    await world.run()
+    t.equal((await change).statusCode, 200)
+    t.same(log, ['offer', 'lapsed', 'offer', 'lapsed', 'offer'])
+  },
+)
+
+/** What makes an offer of ours come to nothing. */
+const lapses: readonly {
+  readonly name: string
+  act: (world: World, ok: SipResponse) => void | Promise<void>
+}[] = [
+  { name: 'a refusal', act: ({ peer }) => void peer.respond(peer.lastRequest('INVITE'), 488) },
+  {
+    name: 'a 2xx without an answer',
+    act: ({ peer }) => void peer.respond(peer.lastRequest('INVITE'), 200),
+  },
+  {
+    name: 'an answer the owner cannot use',
+    act: ({ peer }) => void peer.respond(peer.lastRequest('INVITE'), 200, { body: sdp('bad') }),
+  },
+  { name: 'no answer at all', act: world => world.run(40_000) },
+  { name: 'a BYE', act: ({ peer }, ok) => peer.send(peer.inDialog('BYE', ok)) },
+]
+
+for (const { name, act } of lapses) {
+  t.test(`our offer lapses once by ${name}, before the owner learns that the change failed`, async t => {
+    let lapsed = 0
+    const handlers = recorder({
+      onOfferLapsed: () => {
+        lapsed++
+      },
+      onAnswer: answer => {
+        if (textOf(answer) === 'bad') throw new Error('cannot be used')
+      },
+    })
+    const { world, ok } = await up(handlers)
+    let atRejection: number | undefined
+    const change = world.session.reinvite({ offer: sdp('ours') }).catch(() => {
+      atRejection = lapsed
+    })
+    await world.run()
+    await act(world, ok)
+    await world.run()
+    await change
+    t.equal(atRejection, 1)
+    await world.leftovers()
+    t.equal(lapsed, 1)
+  })
+}
+
+t.test('an offer of ours in a 2xx lapses when the ACK brings no answer', async t => {
+  let lapsed = 0
+  const { world, ok } = await up(
+    recorder({
+      onOfferLapsed: () => {
+        lapsed++
+      },
+    }),
+  )
+  const { peer } = world
+  peer.send(peer.inDialog('INVITE', ok))
+  await world.run()
+  t.equal(lapsed, 0)
+  peer.send(peer.inDialog('ACK', peer.lastResponse('INVITE', 200)))
+  await world.run()
+  t.equal(lapsed, 1)
+})
+
+t.test('a re-INVITE whose headers cannot be written: refused before an offer is made', async t => {
+  const { world } = await up()
+  const { session } = world
+  const offer = (): never => t.fail('no offer is wanted') as never
+  await t.rejects(session.reinvite({ offer, headers: [['X-Note', 'a\r\nb']] }), { code: 'SIP_SERIALISE' })
+  t.equal(session.state, 'confirmed')
+  const change = session.reinvite({ offer: sdp('ours') })
+  await world.run()
+  world.peer.respond(world.peer.lastRequest('INVITE'), 200, { body: sdp('fine') })
+  await world.run()
+  t.equal((await change).statusCode, 200)
+})
+
+t.test('an offer that cannot be made: nothing is sent, and the session goes on', async t => {
+  const { world } = await up()
+  const { session } = world
+  const broken = session.reinvite({
+    offer: () => {
+      throw new Error('no port left')
+    },
+  })
+  await t.rejects(broken, { message: 'no port left' })
+  await world.run()
+  t.equal(world.peer.requests('INVITE').length, 0)
+  t.equal(session.state, 'confirmed')
+})
