@@ -9,19 +9,23 @@ const fadeEndMs = 60
 /** Cross-fade when real audio returns: so much, and so much again for every 10 ms that were missing. */
 const reentryMs = 4
 const longestReentryMs = 10
+const NOTHING = new Float64Array(0)
 
 /**
  * Fills gaps in speech, in the manner of ITU-T G.711 Appendix I: repeats the last pitch period (then two, then three, so
  * that it does not buzz), fades to silence between 10 and 60 ms of gap, and cross-fades into the audio that returns.
  * Unlike the Appendix it adds no delay: it joins the start of the gap by bending the synthetic signal to the last sample
- * heard. Mono signed 16-bit, one stream, any rate, frames of any length; nothing is allocated after construction.
+ * heard. Mono signed 16-bit, one stream, any rate, frames of any length; nothing is allocated but by the first gap.
  */
 export class LossConcealer {
   readonly sampleRate: number
-  /** What was last played, real or not, newest at the end. */
-  readonly #history: Float64Array
-  /** The end of the history as it was when the gap began: the source of the synthetic signal. */
-  readonly #source: Float64Array
+  /** A ring of what was last played, real or not. Small: every call writes to its own with every frame. */
+  readonly #history: Int16Array
+  /** Where in it the next sample goes, and how many of it count. */
+  #at = 0
+  #held = 0
+  /** The history as it was when the gap began, newest at the end: the source of the synthetic signal. */
+  #source = NOTHING
   readonly #shortest: number
   readonly #longest: number
   readonly #window: number
@@ -46,9 +50,7 @@ export class LossConcealer {
     this.#longest = samples(longestPeriodMs)
     this.#window = samples(windowMs)
     this.#step = Math.max(1, Math.round(sampleRate / 8000))
-    const length = this.#longest * 4
-    this.#history = new Float64Array(length)
-    this.#source = new Float64Array(length)
+    this.#history = new Int16Array(this.#longest * 4)
   }
 
   /** Samples made up so far. */
@@ -72,7 +74,7 @@ export class LossConcealer {
 
   /** Forgets the past: another stream begins. */
   reset(): void {
-    this.#history.fill(0)
+    this.#held = 0
     this.#missing = 0
   }
 
@@ -89,15 +91,29 @@ export class LossConcealer {
 
   #remember(pcm: Int16Array): void {
     const history = this.#history
-    const count = Math.min(pcm.length, history.length)
-    history.copyWithin(0, count)
-    const to = history.length - count
-    const from = pcm.length - count
-    for (let i = 0; i < count; i += 1) history[to + i] = pcm[from + i]!
+    const size = history.length
+    let at = this.#at
+    if (at + pcm.length <= size) {
+      history.set(pcm, at)
+      at += pcm.length
+      this.#at = at === size ? 0 : at
+    } else {
+      for (let i = Math.max(0, pcm.length - size); i < pcm.length; i += 1) {
+        history[at] = pcm[i]!
+        at = at + 1 === size ? 0 : at + 1
+      }
+      this.#at = at
+    }
+    this.#held = Math.min(size, this.#held + pcm.length)
   }
 
   #begin(): void {
-    this.#source.set(this.#history)
+    const history = this.#history
+    const size = history.length
+    if (this.#source.length === 0) this.#source = new Float64Array(size)
+    const from = size - this.#held
+    this.#source.fill(0, 0, from)
+    for (let i = from; i < size; i += 1) this.#source[i] = history[(this.#at + i) % size]!
     this.#period = this.#findPeriod()
     this.#seam = Math.max(1, this.#period >> 2)
     this.#offset = 0

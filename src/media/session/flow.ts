@@ -9,6 +9,7 @@ import type { MediaAddress, NegotiatedAudio } from '../sdp/negotiated.ts'
 import { familyOf, resolveRemote } from './addresses.ts'
 import type { DigitSender } from './digit-sender.ts'
 import { MediaReceiver } from './receiver.ts'
+import { scratchFrames } from './scratch.ts'
 import { MediaSender } from './sender.ts'
 
 /** What happens on the way, to be told to the owner. */
@@ -64,7 +65,7 @@ export class MediaFlow {
   constructor(options: FlowOptions) {
     const { clock, events, source, sink, timeoutMs } = options
     this.#options = options
-    this.#frame = new Int16Array((source.sampleRate * options.frameMs) / 1000)
+    this.#frame = scratchFrames((source.sampleRate * options.frameMs) / 1000).heard
     this.#lastPacketAt = clock.now()
     this.#timeout = new MediaTimeout(this.#lastPacketAt, { initialMs: timeoutMs, runningMs: timeoutMs })
     this.receiver = new MediaReceiver({

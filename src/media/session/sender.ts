@@ -8,6 +8,7 @@ import type { MediaAddress } from '../rtp/latch.ts'
 import { RtpSender } from '../rtp/rtp-sender.ts'
 import type { NegotiatedAudio, NegotiatedCodec } from '../sdp/negotiated.ts'
 import type { DigitSender } from './digit-sender.ts'
+import { scratchFrames, scratchPayload } from './scratch.ts'
 
 export interface SenderOptions {
   readonly socket: UdpSocket
@@ -41,7 +42,7 @@ export class MediaSender {
   constructor(options: SenderOptions) {
     this.#options = options
     this.#rtp = new RtpSender({ random: options.random, payloadType: 0 })
-    this.#frame = new Int16Array((options.sampleRate * options.frameMs) / 1000)
+    this.#frame = scratchFrames((options.sampleRate * options.frameMs) / 1000).said
     this.#waiting = new SampleQueue(MAX_WAITING)
   }
 
@@ -79,7 +80,7 @@ export class MediaSender {
       this.#converted = new Int16Array(frame)
     }
     this.#packet = new Int16Array(((codec.sampleRate * audio.ptime) / 1000) * codec.channels)
-    this.#payload = new Uint8Array(codec.maxPayloadBytes(this.#packet.length))
+    this.#payload = scratchPayload(codec.maxPayloadBytes(this.#packet.length))
   }
 
   /** Time passes in which nothing may be sent: hold, or before there is an address. */
