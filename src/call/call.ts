@@ -291,6 +291,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
       onOffer: offer => sdpBody(this.openMedia.answerOffer(sdpText(offer))),
       onOfferRequest: () => sdpBody(this.openMedia.createOffer()),
       onAnswer: answer => void this.openMedia.acceptAnswer(sdpText(answer)),
+      onOfferLapsed: () => this.openMedia.rollback(),
       onConfirmed: () => this.confirmed(),
       onStateChange: state => this.#stateChanged(state),
       onEnd: end => this.#finish(end),
@@ -330,13 +331,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
 
   async #changeHold(active: boolean): Promise<void> {
     const media = this.openMedia
-    const offer = media.createOffer({ hold: active })
-    try {
-      await this.session.reinvite({ offer: sdpBody(offer) })
-    } catch (error) {
-      media.rollback()
-      throw error
-    }
+    await this.session.reinvite({ offer: () => sdpBody(media.createOffer({ hold: active })) })
     if (this.#held.local === active) return
     this.#held.local = active
     this.#publishHold('local', active)

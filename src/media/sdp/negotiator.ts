@@ -87,7 +87,8 @@ export class SdpNegotiator {
 
   /**
    * An offer: the first, or a later one that changes what `changes` says (`{ direction: 'sendonly' }` holds,
-   * `{ direction: 'sendrecv' }` resumes). One that changes nothing is the very description sent last, version and all.
+   * `{ direction: 'sendrecv' }` resumes). The direction is a wish that stays until the next change: what goes out is what the peer's own
+   * hold leaves of it. One that changes nothing is the very description sent last, version and all.
    *
    * @throws SipError `SIP_STATE` while an earlier offer is unanswered.
    */
@@ -102,6 +103,7 @@ export class SdpNegotiator {
         previous: agreed.local,
         mediaIndex: agreed.audio.mediaIndex,
         codecInUse: agreed.audio.codec,
+        remoteHold: agreed.audio.remoteHold,
       }),
     })
     const description = this.#send(draft)
@@ -154,7 +156,12 @@ export class SdpNegotiator {
         'An SDP answer came without an offer of ours; ignore it or end the call',
       )
     const remote = this.#read(answer)
-    const audio = applyAnswer(offered.description, remote, offered.wish)
+    const audio = applyAnswer(
+      offered.description,
+      remote,
+      offered.wish,
+      this.#state.agreed?.audio.remoteHold ?? false,
+    )
     this.#remember(remote)
     offered.pending = false
     this.#state = { wish: offered.wish, agreed: { local: offered.description, remote, audio } }

@@ -47,6 +47,8 @@ export interface OfferContext {
   readonly payloadTypes?: PayloadTypeHistory
   /** The codec in use, to be offered first so that a re-offer does not change it. */
   readonly codecInUse?: CodecCapability
+  /** The peer wants no audio from us for now. */
+  readonly remoteHold?: boolean
 }
 
 export interface AnswerContext {
@@ -90,13 +92,21 @@ export function createOffer(capabilities: LocalCapabilities, context: OfferConte
   const audio = localMedia(capabilities, {
     protocol: before[index]?.protocol ?? protocolsOf(capabilities)[0] ?? 'RTP/AVP',
     payloads,
-    direction: capabilities.direction ?? 'sendrecv',
+    direction: offeredDirection(capabilities.direction ?? 'sendrecv', context.remoteHold ?? false),
     ptime: capabilities.ptime ?? 20,
     rtcpMux: capabilities.rtcpMux ?? false,
   })
   const media = before.map(refused)
   media[index] = audio
   return localDescription(capabilities, context.origin, media)
+}
+
+/**
+ * A stream that the peer holds is held by us as `inactive` (RFC 3264 §8.4). An offer to receive stays what we wish: the peer's answer says
+ * whether it still holds.
+ */
+function offeredDirection(wish: Direction, remoteHold: boolean): Direction {
+  return remoteHold && !receives(wish) ? 'inactive' : wish
 }
 
 /**
@@ -159,7 +169,7 @@ export function createAnswer(
 }
 
 /**
- * What our offer and the peer's answer to it agree on.
+ * What our offer and the peer's answer to it agree on. `remoteHold` says whether the peer held before.
  *
  * @throws SdpError 488 when the answer refuses the stream or does not fit the offer.
  */
@@ -167,6 +177,7 @@ export function applyAnswer(
   offer: SessionDescription,
   answer: SessionDescription,
   capabilities: LocalCapabilities,
+  remoteHold = false,
 ): NegotiatedAudio {
   const index = offer.media.findIndex(line => line.kind === 'audio' && line.port !== 0)
   const local = offer.media[index]
@@ -201,8 +212,8 @@ export function applyAnswer(
     codecs,
     events: pairs.filter(pair => isTelephoneEvent(pair.received)),
     direction: intersected(local.direction, mirrored(theirs)),
-    // An offer that does not send cannot be told "do not send"; then nothing says the peer holds.
-    remoteHold: sends(local.direction) && !receives(theirs),
+    // An offer that does not send cannot be told "do not send": the answer says nothing of the peer's wish.
+    remoteHold: sends(local.direction) ? !receives(theirs) : remoteHold,
     localHold: !receives(local.direction),
     ptime: agreePtime(remote, capabilities),
   })

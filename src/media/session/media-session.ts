@@ -10,7 +10,6 @@ import { PCMA, PCMU } from '../codec/g711.ts'
 import type { PacedHandle } from '../rtp/pacer.ts'
 import type { MediaPort } from '../rtp/port-pool.ts'
 import type { ReceivedDigit, StartedDigit } from '../rtp/telephone-event-receiver.ts'
-import type { Direction } from '../sdp/description.ts'
 import type { MediaAddress, NegotiatedAudio, NegotiatedCodec } from '../sdp/negotiated.ts'
 import { SdpNegotiator } from '../sdp/negotiator.ts'
 import { writeSdp } from '../sdp/write.ts'
@@ -167,8 +166,9 @@ export class MediaSession {
    */
   createOffer(options: { readonly hold?: boolean } = {}): string {
     const { hold } = options
-    const held: Direction = this.remoteHold ? 'inactive' : 'sendonly'
-    return writeSdp(this.#negotiator.offer(hold === undefined ? {} : { direction: hold ? held : 'sendrecv' }))
+    return writeSdp(
+      this.#negotiator.offer(hold === undefined ? {} : { direction: hold ? 'sendonly' : 'sendrecv' }),
+    )
   }
 
   /** Answers an offer and applies it. @throws {SdpError} with the status to refuse it with; nothing has changed then */

@@ -230,3 +230,48 @@ t.test('a long session of random exchanges: both sides always agree', async t =>
   }
   t.pass()
 })
+
+type Step = 'a holds' | 'b holds' | 'a resumes' | 'b resumes' | 'a refreshes' | 'b refreshes'
+
+/** What a hears and says in the end, as its direction, and b. Each side's wish is its own: only it can take its hold off. */
+const holds: readonly { steps: readonly Step[]; a: string; b: string; heldBy: string }[] = [
+  { steps: ['a holds'], a: 'sendonly', b: 'recvonly', heldBy: 'a' },
+  { steps: ['a holds', 'a resumes'], a: 'sendrecv', b: 'sendrecv', heldBy: '' },
+  { steps: ['a holds', 'b holds'], a: 'inactive', b: 'inactive', heldBy: 'ab' },
+  { steps: ['a holds', 'b holds', 'a resumes'], a: 'recvonly', b: 'sendonly', heldBy: 'b' },
+  { steps: ['a holds', 'b holds', 'b resumes'], a: 'sendonly', b: 'recvonly', heldBy: 'a' },
+  { steps: ['b holds', 'a holds', 'a resumes'], a: 'recvonly', b: 'sendonly', heldBy: 'b' },
+  { steps: ['a holds', 'b holds', 'a resumes', 'b resumes'], a: 'sendrecv', b: 'sendrecv', heldBy: '' },
+  { steps: ['a holds', 'b holds', 'b resumes', 'a resumes'], a: 'sendrecv', b: 'sendrecv', heldBy: '' },
+  { steps: ['a holds', 'b holds', 'a resumes', 'a holds'], a: 'inactive', b: 'inactive', heldBy: 'ab' },
+  { steps: ['a holds', 'b refreshes'], a: 'sendonly', b: 'recvonly', heldBy: 'a' },
+  { steps: ['a holds', 'a refreshes'], a: 'sendonly', b: 'recvonly', heldBy: 'a' },
+  { steps: ['a holds', 'b holds', 'b refreshes'], a: 'inactive', b: 'inactive', heldBy: 'ab' },
+  { steps: ['a holds', 'b holds', 'a refreshes', 'a resumes'], a: 'recvonly', b: 'sendonly', heldBy: 'b' },
+  { steps: ['a holds', 'b holds', 'a resumes', 'b refreshes'], a: 'recvonly', b: 'sendonly', heldBy: 'b' },
+  { steps: ['a holds', 'a holds', 'a resumes'], a: 'sendrecv', b: 'sendrecv', heldBy: '' },
+]
+
+for (const { steps, a: atA, b: atB, heldBy } of holds) {
+  t.test(`${steps.join(', ')}: held by ${heldBy || 'nobody'} (RFC 3264 §6.1, §8.4)`, async t => {
+    const [a, b] = [negotiator(4000), negotiator(5000)]
+    exchange(a, b)
+    for (const step of steps) {
+      const [from, to] = step.startsWith('a') ? [a, b] : [b, a]
+      if (step.endsWith('refreshes')) exchange(from, to)
+      else exchange(from, to, { direction: step.endsWith('holds') ? 'sendonly' : 'sendrecv' })
+    }
+    const [holdsA, holdsB] = [heldBy.includes('a'), heldBy.includes('b')]
+    t.match(a.audio, { direction: atA, localHold: holdsA, remoteHold: holdsB })
+    t.match(b.audio, { direction: atB, localHold: holdsB, remoteHold: holdsA })
+  })
+}
+
+t.test('holding a stream that the peer holds offers inactive (RFC 3264 §8.4)', async t => {
+  const [a, b] = [negotiator(4000), negotiator(5000)]
+  exchange(a, b)
+  exchange(a, b, { direction: 'sendonly' })
+  t.equal(b.offer({ direction: 'sendonly' }).media[0]!.direction, 'inactive')
+  b.rollback()
+  t.equal(b.offer().media[0]!.direction, 'sendrecv', 'a hold that failed is forgotten')
+})
