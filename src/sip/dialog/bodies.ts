@@ -51,6 +51,7 @@ export function bodyIsOptional(message: SipMessage): boolean {
 
 /** Whether the list of media types admits this one; `*` stands for any. */
 export function admits(types: readonly string[], type: string): boolean {
+  if (types.includes(type)) return true
   const wanted = type.split('/')[0]
   return types.some(entry => {
     const range = mediaType(entry)

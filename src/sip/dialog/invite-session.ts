@@ -12,6 +12,7 @@ import { SipDialogStateError } from './errors.ts'
 import { requestInDialog } from './in-dialog-request.ts'
 import { IncomingChanges } from './incoming-changes.ts'
 import { ServerRequest } from './server-request.ts'
+import { Later } from './later.ts'
 import { OutgoingChange } from './outgoing-change.ts'
 import { reasonParts, reasonsOf, reasonValue } from './reason.ts'
 import { asSipError, completeEnd, failedReasons, lostParts, noAckReasons } from './session-end.ts'
@@ -61,9 +62,6 @@ export abstract class InviteSessionBase<
   readonly digest: DigestClient | undefined
   readonly negotiation: Negotiation = new Negotiation()
   handlers: SessionHandlers
-  readonly ended: Promise<SessionEnd>
-  /** Settles when nothing is left to send: the BYE has been answered or given up. */
-  readonly settled: Promise<void>
 
   readonly #table: Table<State, Event | CommonEvent, Action | CommonAction>
   #machine: State
@@ -71,8 +69,8 @@ export abstract class InviteSessionBase<
   #stepping = false
   #public: SessionState
   #end: SessionEnd | undefined
-  #resolveEnded!: (end: SessionEnd) => void
-  #resolveSettled!: () => void
+  readonly #ended = new Later<SessionEnd>()
+  readonly #settled = new Later<void>()
   #wish: Wish | undefined
   #dialog: Dialog | undefined
   #incoming: IncomingChanges | undefined
@@ -102,12 +100,6 @@ export abstract class InviteSessionBase<
     this.localTag = init.localTag
     this.digest = init.digest
     this.handlers = init.handlers
-    this.ended = new Promise(resolve => {
-      this.#resolveEnded = resolve
-    })
-    this.settled = new Promise(resolve => {
-      this.#resolveSettled = resolve
-    })
   }
 
   // ---- what the owner sees --------------------------------------------------------------------------------------
@@ -118,6 +110,15 @@ export abstract class InviteSessionBase<
 
   get end(): SessionEnd | undefined {
     return this.#end
+  }
+
+  get ended(): Promise<SessionEnd> {
+    return this.#ended.promise
+  }
+
+  /** Settles when nothing is left to send: the BYE has been answered or given up. */
+  get settled(): Promise<void> {
+    return this.#settled.promise
   }
 
   get remoteTag(): string | undefined {
@@ -453,14 +454,14 @@ export abstract class InviteSessionBase<
     this.#outgoing?.close()
     this.#stopWaiting()
     this.tell(() => this.handlers.onEnd?.(end))
-    this.#resolveEnded(end)
+    this.#ended.come(end)
   }
 
   #finish(): void {
     this.#releaseFlow?.()
     this.#releaseFlow = undefined
     this.onTerminated()
-    this.#resolveSettled()
+    this.#settled.come()
   }
 
   /** The machine is in `terminated`: nothing is left to do. */

@@ -166,6 +166,11 @@ export class FieldIndex {
     return this.#lines.length
   }
 
+  /** Adds up the lines of each header, by id. */
+  countLines(counts: Uint16Array): void {
+    for (const mark of this.#lines) counts[mark & idBits] = (counts[mark & idBits] as number) + 1
+  }
+
   /** The place of the next line with that id, from `from` on; -1 if there is none. */
   find(id: number, from = 0): number {
     const lines = this.#lines

@@ -125,6 +125,13 @@ export class Headers {
     return this.#next(definition.id, 0)?.parse(definition)
   }
 
+  /** Writes into `counts`, which has room for every id, how many lines there are of each header. */
+  countLines(counts: Uint16Array): void {
+    counts.fill(0)
+    if (this.#index !== undefined) this.#index.countLines(counts)
+    else for (const { id } of this.#made) counts[id] = (counts[id] as number) + 1
+  }
+
   /** The lines of one header, in order. */
   linesOf(definition: { readonly id: number }): readonly HeaderField[] {
     return this.#all(definition.id)

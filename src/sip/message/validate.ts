@@ -52,6 +52,9 @@ const rules: readonly Rule[] = [
   { definition: ReplyTo, once: true },
 ]
 
+/** How many lines the message under check has of each header: few messages have more than a few of the rules' headers. */
+const lineCounts = new Uint16Array(128)
+
 /**
  * Looks at everything that must be right before a message is acted on (RFC 3261 §8.1.1, §8.1.3, §8.2, RFC 4475).
  * Returns what is wrong: a request is to be answered with `error.statusCode`, if there is an `error.partial` to
@@ -62,7 +65,14 @@ export function checkMessage(message: SipMessage): SipParseError | undefined {
   try {
     if (message.kind === 'request') checkRequestUri(message)
     message.headers.checkLineBreaks()
-    for (const rule of rules) apply(rule, message)
+    message.headers.countLines(lineCounts)
+    // A refusal is one whatever else is wrong with it: dropped, it would leave the caller to wait for Timer B.
+    const refusal = message.kind === 'response' && message.statusCode >= 300
+    for (const rule of rules) {
+      if (refusal && rule.mandatory !== true) continue
+      const count = lineCounts[rule.definition.id] as number
+      if (count > 0 || rule.mandatory === true) apply(rule, message, count)
+    }
     if (message.kind === 'request') checkMethod(message)
     return undefined
   } catch (error) {
@@ -88,19 +98,17 @@ function checkRequestUri(request: SipRequest): void {
   }
 }
 
-function apply(rule: Rule, message: SipMessage): void {
+function apply(rule: Rule, message: SipMessage, count: number): void {
   const { definition } = rule
   if (rule.method !== undefined && message.kind === 'request' && message.method !== rule.method) return
   const { headers } = message
-  const fields = headers.linesOf(definition)
-  if (fields.length === 0) {
-    if (rule.mandatory !== true) return
+  if (count === 0) {
     throw new SipParseError('the header is missing', {
       header: definition.name,
       reasonPhrase: `Missing ${definition.name} Header`,
     })
   }
-  if (fields.length > 1) {
+  if (count > 1) {
     // What several lines make together may be wrong too: an asterisk among Contacts.
     headers.read(definition)
     if (rule.once === true) {
@@ -110,7 +118,7 @@ function apply(rule: Rule, message: SipMessage): void {
       })
     }
   }
-  for (const field of fields) {
+  for (const field of headers.linesOf(definition)) {
     field.parse(definition)
     if (rule.uris === true) field.checkUris(definition as AddressDefinition)
   }
