@@ -1,14 +1,16 @@
 import { diagnosticsChannel } from '../../runtime/diagnostics.ts'
 import type { DiagnosticsChannel } from '../../runtime/diagnostics.ts'
-import { SipError } from '../../runtime/errors.ts'
+import { OptionError, SipError } from '../../runtime/errors.ts'
 import type { Clock, Random } from '../../runtime/runtime.ts'
 import { DigestClient } from '../auth/client.ts'
 import type { Credentials } from '../auth/client.ts'
+import { isToken } from '../message/chars.ts'
 import type { SipRequest, SipResponse } from '../message/message.ts'
 import type { ServerTransaction } from '../transaction/server-transaction.ts'
 import { timerValues } from '../transaction/timers.ts'
 import type { TransactionLayer } from '../transaction/transaction-layer.ts'
 import type { Flow } from '../transport/flow.ts'
+import { checkLine } from './checked.ts'
 import { Contacts } from './contacts.ts'
 import type {
   CoreLimits,
@@ -105,6 +107,7 @@ export class UserAgentCore {
     const kept = { clock: runtime.clock, ttlMs: 64 * t1, max: this.#limits.acks }
     this.#acks = new ExpiringMap(kept)
     this.#late = new ExpiringMap(kept)
+    checkIdentity(options)
     this.#host = this.#createHost(options, t1, t2)
     transactions.onRequest = transaction => this.#receive(transaction)
     transactions.onAck = (ack, flow) => this.#receiveAck(ack, flow)
@@ -406,6 +409,17 @@ export class UserAgentCore {
       this.#byes--
     }
   }
+}
+
+/** What goes into every message: a mistake here would keep each of them from being sent. @throws OptionError */
+function checkIdentity(options: UserAgentCoreOptions): void {
+  checkLine('userAgent', options.userAgent)
+  for (const field of ['allow', 'supported'] as const) {
+    for (const name of options[field] ?? []) {
+      if (!isToken(name)) throw new OptionError(field, `${JSON.stringify(name)} is not a token`)
+    }
+  }
+  for (const type of options.accept ?? []) checkLine('accept', type)
 }
 
 /** One 2xx, repeats included: dialog and CSeq. */

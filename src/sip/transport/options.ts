@@ -1,5 +1,6 @@
 import { OptionError } from '../../runtime/errors.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
+import { scanHostPort, writeHostPort } from '../message/host.ts'
 import type { MessageLimits } from '../message/limits.ts'
 import type { Advertised } from './flow.ts'
 import type { TransportName } from './transports.ts'
@@ -78,11 +79,40 @@ export interface TransportOptions {
 
 export function checkListen(listen: readonly ListenAddress[]): void {
   if (listen.length === 0) throw new OptionError('listen', 'give at least one address to listen on')
-  for (const { port, host } of listen) {
+  for (const [index, { port, host, advertise }] of listen.entries()) {
+    checkAdvertise(`listen[${index}].advertise`, advertise)
     if (host === '') throw new OptionError('listen', 'a host is missing: give an address, or 0.0.0.0 for all')
     if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
       throw new OptionError('listen', `${port} is not a port: give 0 to 65535`)
     }
+  }
+}
+
+/**
+ * What others are told goes into every Via and Contact: a host that cannot stand there would break each message.
+ * @throws OptionError
+ */
+export function checkAdvertise(field: string, advertise: Advertised | undefined): void {
+  if (advertise === undefined) return
+  const { host, port } = advertise
+  if (!isHost(host)) {
+    throw new OptionError(
+      `${field}.host`,
+      `${JSON.stringify(host)} is no host name or address; give one without port or scheme`,
+    )
+  }
+  if (port !== undefined && !(Number.isInteger(port) && port > 0 && port <= 65_535)) {
+    throw new OptionError(`${field}.port`, `${port} is not a port: give 1 to 65535`)
+  }
+}
+
+function isHost(host: string): boolean {
+  const text = writeHostPort(host, undefined)
+  try {
+    const { end, port } = scanHostPort(text, 0, text.length, false)
+    return end === text.length && port === undefined
+  } catch {
+    return false
   }
 }
 

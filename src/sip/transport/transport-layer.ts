@@ -14,7 +14,13 @@ import { SipTransportError } from './errors.ts'
 import type { BoundAddress, Flow } from './flow.ts'
 import { LocalAddresses } from './local-addresses.ts'
 import { locate, noAddress } from './locate.ts'
-import { checkListen, defaultTransportLimits, defaultTransportTimers, withDefaults } from './options.ts'
+import {
+  checkAdvertise,
+  checkListen,
+  defaultTransportLimits,
+  defaultTransportTimers,
+  withDefaults,
+} from './options.ts'
 import type { ListenAddress, TransportLimits, TransportOptions, TransportTimers } from './options.ts'
 import { RequestSender } from './request-sender.ts'
 import type { SendRequestOptions, Sent } from './request-sender.ts'
@@ -58,6 +64,7 @@ export class TransportLayer {
   /** Throws `OptionError` for options that cannot work. */
   constructor(options: TransportOptions) {
     checkListen(options.listen)
+    checkAdvertise('advertise', options.advertise)
     this.#options = options
     this.#runtime = options.runtime
     this.endpoint = options.endpoint ?? this

@@ -462,3 +462,14 @@ t.test('a Contact we cannot send to ends the dialog as lost, without a throw', a
   t.same(handlers.log.at(-1), 'end transport dialog-lost')
   t.same(await world.leftovers(), { core: 0, transactions: 0 })
 })
+
+t.test('what would break every message apart is refused when the core is made', async t => {
+  for (const [field, options] of Object.entries({
+    userAgent: { userAgent: 'Offhook\r\nX-Evil: 1' },
+    allow: { allow: ['INVITE', 'B\nYE'] },
+    supported: { supported: ['100rel', 'a,b'] },
+    accept: { accept: ['application/sdp\r\n'] },
+  })) {
+    await t.rejects(World.create(options), { code: 'SIP_OPTION', field })
+  }
+})

@@ -538,3 +538,40 @@ t.test('requests in the dialog stay on its connection, though the Contact names 
   t.equal(connections, 1)
   t.same(world.peer.ladder(), [])
 })
+
+for (const [name, value] of [
+  ['Contact', '<foo>'],
+  ['Contact', 'sip:a@b, *'],
+  ['Expires', 'soon'],
+  ['Record-Route', '<'],
+] as const) {
+  t.test(
+    `a refusal with ${name}: ${value} refuses all the same (RFC 3261 §8.2: what is not needed is not judged)`,
+    async t => {
+      const world = await World.create()
+      const { session } = call(world)
+      await world.run()
+      world.peer.respond(world.peer.lastRequest('INVITE'), 302, {
+        contact: undefined,
+        headers: [[name, value]],
+      })
+      await world.run()
+      t.match(session.end, { by: 'remote', cause: 'refused', statusCode: 302 })
+      t.equal(world.peer.requests('ACK').length, 1)
+    },
+  )
+}
+
+t.test('hangup with what cannot be written throws; the CANCEL goes out when asked well (§9.1)', async t => {
+  const world = await World.create()
+  const { session } = call(world)
+  await world.run()
+  world.peer.respond(world.peer.lastRequest('INVITE'), 180)
+  await world.run()
+  t.throws(() => session.hangup({ headers: [['X-Note', 'a\r\nb']] }), { code: 'SIP_SERIALISE' })
+  t.throws(() => session.hangup({ reasons: ['SIP\r\n'] }), { code: 'SIP_OPTION' })
+  t.equal(session.state, 'early')
+  session.hangup({ reasons: ['SIP;cause=200'] })
+  await world.run()
+  t.equal(world.peer.lastRequest('CANCEL').headers.get('Reason'), 'SIP;cause=200')
+})
