@@ -12,7 +12,7 @@ const builtIn: Readonly<Record<string, () => Agent | Promise<Agent>>> = {
 
 /** A built-in agent by name, or the default export of a module: an agent, or a function that makes one. */
 export async function loadAgent(name: string): Promise<Agent> {
-  const make = builtIn[name]
+  const make = Object.hasOwn(builtIn, name) ? builtIn[name] : undefined
   if (make !== undefined) return make()
   const loaded = await load(name)
   const agent: unknown = typeof loaded === 'function' ? await (loaded as () => unknown)() : loaded

@@ -7,7 +7,7 @@ import { loadAgent } from './agents.ts'
 import { readArgs } from './args.ts'
 import { CallFiles, makeFolder } from './call-files.ts'
 import { reportDigits } from './digits.ts'
-import { endpointOptions, endpointOptionsConfig } from './endpoint-options.ts'
+import { endpointOptions, endpointOptionsConfig, giveUpMs } from './endpoint-options.ts'
 import { onInterrupt } from './interrupt.ts'
 import { Reporter } from './reporter.ts'
 
@@ -20,6 +20,7 @@ export const answerHelp = `offhook answer: answers every call with an agent, unt
   --advertise HOST   address others must use (NAT, container)
   --rtp MIN-MAX      UDP ports for audio (default 10000-20000)
   --codecs LIST      order of preference (default PCMU,PCMA)
+  --mask-digits      show * for each digit that is pressed, everywhere
   --json             one JSON object a line`
 
 /** Runs until interrupted; resolves to the exit status. */
@@ -29,6 +30,7 @@ export async function answer(args: readonly string[]): Promise<number> {
     agent: { type: 'string', default: 'echo' },
     record: { type: 'string' },
     trace: { type: 'string' },
+    'mask-digits': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   })
   const reporter = new Reporter({ json: options.flag('json') })
@@ -37,12 +39,21 @@ export async function answer(args: readonly string[]): Promise<number> {
   const recordings = options.text('record')
   if (recordings !== undefined) makeFolder('--record', recordings)
   const endpoint = await createEndpoint(endpointOptions(options, 'udp://0.0.0.0:5060'))
-  const files = new CallFiles(endpoint, options.text('trace'), record =>
-    reporter.say({ event: 'ended', ...record }, describeCall(record)),
-  )
-  endpoint.on('error', error =>
-    reporter.say({ event: 'error', message: error.message }, `error: ${error.message}`),
-  )
+  const maskDigits = options.flag('mask-digits')
+  const complain = (message: string): void => reporter.say({ event: 'error', message }, `error: ${message}`)
+  let files: CallFiles
+  try {
+    files = new CallFiles(endpoint, {
+      folder: options.text('trace'),
+      maskDigits,
+      onRecord: record => reporter.say({ event: 'ended', ...record }, describeCall(record)),
+      onFailure: complain,
+    })
+  } catch (error) {
+    await endpoint.close()
+    throw error
+  }
+  endpoint.on('error', error => complain(error.message))
   reporter.say(
     { event: 'listening', listen: endpoint.listening },
     `answering on ${endpoint.listening.join(', ')} with the agent ${name}; Ctrl-C ends it`,
@@ -55,20 +66,29 @@ export async function answer(args: readonly string[]): Promise<number> {
       `call ${call.id} from ${remote.uriText}`,
     )
     await call.answer()
-    if (recordings !== undefined) await call.record(join(recordings, `${call.id}.wav`))
+    if (recordings !== undefined) {
+      await call
+        .record(join(recordings, `${call.id}.wav`))
+        .catch((error: unknown) => complain(`call ${call.id} is not recorded: ${(error as Error).message}`))
+    }
     await agent.run(agentSession(call))
   }
 
   const status = reporter.live
     ? setInterval(() => reporter.status(statusLine(endpoint.calls)), 500)
     : undefined
-  const stopReporting = reportDigits(reporter)
-  const forget = onInterrupt(() => void endpoint.close())
-  await endpoint.serve(answerCall)
+  const stopReporting = reportDigits(reporter, maskDigits)
+  const stop = (): void => void endpoint.close({ giveUpMs })
+  const forget = onInterrupt(stop)
+  const served = endpoint.serve(answerCall)
+  reporter.whenClosed(stop)
+  await served
   forget()
   stopReporting()
   clearInterval(status)
   files.close()
+  if (files.failedWrites > 0)
+    complain(`${files.failedWrites} files or lines of the trace could not be written`)
   reporter.end()
   return 0
 }

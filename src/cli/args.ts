@@ -9,14 +9,22 @@ interface ParsedArgs {
   text(name: string): string | undefined
   texts(name: string): readonly string[]
   flag(name: string): boolean
-  number(name: string): number | undefined
+  /** @throws OptionError when it is not a number of 0 or more, and at most `max` */
+  number(name: string, max?: number): number | undefined
 }
 
-/** `node:util` parseArgs with errors that name the option. @throws OptionError */
-export function readArgs(args: readonly string[], options: OptionsConfig): ParsedArgs {
+/**
+ * `node:util` parseArgs with errors that name the option. Words that belong to no option are refused unless the command takes them.
+ * @throws OptionError
+ */
+export function readArgs(
+  args: readonly string[],
+  options: OptionsConfig,
+  { allowPositionals = false }: { readonly allowPositionals?: boolean } = {},
+): ParsedArgs {
   let parsed: ReturnType<typeof parseArgs>
   try {
-    parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true })
+    parsed = parseArgs({ args: [...args], options, allowPositionals, strict: true })
   } catch (error) {
     throw new OptionError('arguments', `${(error as Error).message} (offhook --help lists them)`, {
       cause: error,
@@ -35,11 +43,12 @@ export function readArgs(args: readonly string[], options: OptionsConfig): Parse
       return Array.isArray(value) ? value.map(String) : []
     },
     flag: name => values[name] === true,
-    number: name => {
+    number: (name, max = Number.MAX_SAFE_INTEGER) => {
       const value = text(name)
       if (value === undefined) return undefined
-      const number = Number(value)
+      const number = value.trim() === '' ? Number.NaN : Number(value)
       if (!(number >= 0)) throw new OptionError(`--${name}`, `"${value}" is not a number of 0 or more`)
+      if (number > max) throw new OptionError(`--${name}`, `${value} is more than ${max}`)
       return number
     },
   }

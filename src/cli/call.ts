@@ -1,16 +1,18 @@
-import { writeFileSync } from 'node:fs'
 import type { Call } from '../call/call.ts'
 import type { CallEnded } from '../call/call-ended.ts'
+import { parseTarget } from '../call/checks.ts'
 import { createEndpoint } from '../call/endpoint.ts'
 import type { Endpoint } from '../call/endpoint.ts'
 import type { Trunk } from '../call/trunk.ts'
+import type { Recording } from '../media/audio/recording.ts'
 import { WavReader } from '../media/audio/wav-reader.ts'
-import { OptionError } from '../runtime/errors.ts'
+import { TelephoneEventSender } from '../media/rtp/telephone-event.ts'
+import { OptionError, SipError } from '../runtime/errors.ts'
 import { describeCall } from '../trace/call-record.ts'
 import { readArgs } from './args.ts'
 import { CallFiles } from './call-files.ts'
 import { reportDigits } from './digits.ts'
-import { endpointOptions, endpointOptionsConfig } from './endpoint-options.ts'
+import { endpointOptions, endpointOptionsConfig, giveUpMs } from './endpoint-options.ts'
 import { onInterrupt } from './interrupt.ts'
 import { Reporter } from './reporter.ts'
 
@@ -22,123 +24,200 @@ export const callHelp = `offhook call URI: makes one call; status 0 only if it w
   --duration SECONDS  hang up so long after the answer (default: when played and pressed; else when the other side does)
   --record FILE.wav   record, the other side left, we right
   --user U            user name for 401 and 407, and the user in From
-  --password P        its password
+  --password P        its password; better in the environment as OFFHOOK_PASSWORD, for ps shows arguments
   --from URI          who calls
   --proxy URI         outbound proxy
   --ring SECONDS      give up when nobody answers for so long (default 60)
   --ladder FILE       write the ladder of messages
   --advertise HOST, --rtp MIN-MAX, --codecs LIST as for answer
+  --mask-digits       show * for each digit, everywhere
   --json              one JSON object a line`
+
+/** A day. */
+const longestSeconds = 86_400
 
 type Args = ReturnType<typeof readArgs>
 
 /** Makes the call; resolves to the exit status. */
 export async function call(args: readonly string[]): Promise<number> {
-  const options = readArgs(args, {
-    ...endpointOptionsConfig,
-    play: { type: 'string' },
-    dtmf: { type: 'string' },
-    duration: { type: 'string' },
-    record: { type: 'string' },
-    user: { type: 'string' },
-    password: { type: 'string' },
-    from: { type: 'string' },
-    proxy: { type: 'string' },
-    ring: { type: 'string' },
-    ladder: { type: 'string' },
-    json: { type: 'boolean', default: false },
-  })
+  const options = readArgs(args, optionsConfig, { allowPositionals: true })
   const [target, ...rest] = options.positionals
   if (target === undefined)
     throw new OptionError('URI', 'say whom to call, for example sip:echo@127.0.0.1:5060')
   if (rest.length > 0) throw new OptionError('URI', `one call at a time; what is "${rest.join(' ')}"?`)
+  const plan = await planOf(options, target)
   const reporter = new Reporter({ json: options.flag('json') })
-  const audio = options.text('play')
-  const file = audio === undefined ? undefined : await WavReader.open(audio)
   const endpoint = await createEndpoint(endpointOptions(options, 'udp://0.0.0.0:0'))
-  const files = new CallFiles(endpoint, undefined, record =>
-    reporter.say({ event: 'ended', ...record }, describeCall(record)),
-  )
-  const stopReporting = reportDigits(reporter)
+  const complain = (message: string): void => reporter.say({ event: 'error', message }, `error: ${message}`)
+  const maskDigits = options.flag('mask-digits')
+  const files = new CallFiles(endpoint, {
+    folder: undefined,
+    maskDigits,
+    onRecord: record => reporter.say({ event: 'ended', ...record }, describeCall(record)),
+    onFailure: complain,
+  })
+  const stopReporting = reportDigits(reporter, maskDigits)
   try {
-    return await dial(endpoint, target, file, options, reporter)
+    return await dial(endpoint, target, plan, reporter)
   } finally {
-    await endpoint.close()
+    await endpoint.close({ giveUpMs })
     stopReporting()
     const ladder = options.text('ladder')
     const id = files.trace.calls.at(-1)
-    if (ladder !== undefined && id !== undefined) writeFileSync(ladder, files.trace.ladder(id) ?? '')
+    if (ladder !== undefined && id !== undefined) files.writeLadder(id, ladder)
     files.close()
     reporter.end()
   }
 }
 
-async function dial(
-  endpoint: Endpoint,
-  target: string,
-  file: WavReader | undefined,
-  options: Args,
-  reporter: Reporter,
-): Promise<number> {
+const optionsConfig = {
+  ...endpointOptionsConfig,
+  play: { type: 'string' },
+  dtmf: { type: 'string' },
+  duration: { type: 'string' },
+  record: { type: 'string' },
+  user: { type: 'string' },
+  password: { type: 'string' },
+  from: { type: 'string' },
+  proxy: { type: 'string' },
+  ring: { type: 'string' },
+  ladder: { type: 'string' },
+  'mask-digits': { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+} as const
+
+/** What to do, checked before anybody is called. */
+interface Plan {
+  readonly trunk: Trunk | undefined
+  readonly from: string | undefined
+  readonly ringSeconds: number
+  readonly seconds: number | undefined
+  readonly audio: WavReader | undefined
+  readonly digits: string | undefined
+  readonly recordTo: string | undefined
+}
+
+async function planOf(options: Args, target: string): Promise<Plan> {
+  const play = options.text('play')
+  const digits = options.text('dtmf')
+  if (digits !== undefined) checkDigits(digits)
+  checkUris(options, target)
+  const ringSeconds = options.number('ring', longestSeconds) ?? 60
+  if (ringSeconds === 0) throw new OptionError('--ring', '0 lets nothing ring; give seconds')
+  return {
+    trunk: trunkOf(options, target),
+    from: options.text('from'),
+    ringSeconds,
+    seconds: options.number('duration', longestSeconds),
+    audio: play === undefined ? undefined : await openAudio(play),
+    digits,
+    recordTo: options.text('record'),
+  }
+}
+
+function checkUris(options: Args, target: string): void {
+  parseTarget(target, 'URI')
+  for (const name of ['from', 'proxy']) {
+    const value = options.text(name)
+    if (value !== undefined) parseTarget(value, `--${name}`)
+  }
+}
+
+function checkDigits(digits: string): void {
+  try {
+    new TelephoneEventSender({ clockRate: 8000 }).start(digits)
+  } catch (cause) {
+    if (!(cause instanceof OptionError)) throw cause
+    throw new OptionError('--dtmf', cause.message.replace(`${cause.field}: `, ''), { cause })
+  }
+}
+
+async function openAudio(file: string): Promise<WavReader> {
+  try {
+    return await WavReader.open(file)
+  } catch (cause) {
+    throw new OptionError('--play', `${file} cannot be played: ${(cause as Error).message}`, { cause })
+  }
+}
+
+async function dial(endpoint: Endpoint, target: string, plan: Plan, reporter: Reporter): Promise<number> {
+  const { trunk, from, ringSeconds } = plan
   const giveUp = new AbortController()
   let current: Call | undefined
-  const forget = onInterrupt(() => {
-    if (current === undefined) giveUp.abort(new Error('interrupted'))
+  let interrupted = false
+  const stop = (): void => {
+    interrupted = true
+    if (current === undefined) giveUp.abort(new SipError('SIP_STATE', 'interrupted'))
     else void current.hangup()
-  })
-  const ringMs = (options.number('ring') ?? 60) * 1000
-  const trunk = trunkOf(options, target)
-  const from = options.text('from')
+  }
+  const forget = onInterrupt(stop)
+  reporter.whenClosed(stop)
+  const ringing = setTimeout(() => {
+    giveUp.abort(new SipError('SIP_TIMEOUT', `nobody answered within ${ringSeconds} s`))
+  }, ringSeconds * 1000)
   try {
     reporter.say({ event: 'calling', target }, `calling ${target}`)
     current = await endpoint.call(target, {
-      signal: AbortSignal.any([giveUp.signal, AbortSignal.timeout(ringMs)]),
+      signal: giveUp.signal,
+      // The timer above is to come first: it counts in seconds, as --ring does.
+      ringTimeoutMs: (ringSeconds + 1) * 1000,
       ...(trunk === undefined ? {} : { trunk }),
       ...(from === undefined ? {} : { from }),
       onProgress: ({ statusCode, reasonPhrase }) =>
         reporter.say({ event: 'progress', statusCode, reasonPhrase }, `${statusCode} ${reasonPhrase}`),
     })
-    return normal(await talk(current, file, options, reporter)) ? 0 : 1
+    clearTimeout(ringing)
+    return normal(await talk(current, plan, reporter)) ? 0 : 1
   } catch (error) {
+    if (error instanceof OptionError && current === undefined) throw error
     const { message, code } = error as Error & { code?: string }
     reporter.say({ event: 'failed', code, message }, `the call failed: ${message}`)
-    return giveUp.signal.aborted ? 130 : 1
+    return interrupted && current === undefined ? 130 : 1
   } finally {
+    clearTimeout(ringing)
     forget()
   }
 }
 
-async function talk(
-  call: Call,
-  file: WavReader | undefined,
-  options: Args,
-  reporter: Reporter,
-): Promise<CallEnded> {
+/** However this ends, the call is over then, and the recording written. */
+async function talk(call: Call, plan: Plan, reporter: Reporter): Promise<CallEnded> {
   const { codec } = call.media
   reporter.say(
     { event: 'answered', id: call.id, callId: call.callId, codec: codec.name },
     `answered, ${codec.name}`,
   )
   const status = reporter.live ? setInterval(() => reporter.status(statusLine(call)), 500) : undefined
-  const recordTo = options.text('record')
-  const recording = recordTo === undefined ? undefined : await call.record(recordTo)
-  const seconds = options.number('duration')
-  const digits = options.text('dtmf')
-  const elapsed = seconds === undefined ? undefined : call.sleep(seconds * 1000)
-  const script = (async () => {
-    if (file !== undefined) await call.media.output.play(file, { signal: call.signal })
-    if (digits !== undefined) await call.sendDtmf(digits, { signal: call.signal })
-  })()
-  if (elapsed !== undefined) await Promise.race([elapsed, call.ended])
-  else if (file !== undefined || digits !== undefined) await Promise.race([script, call.ended])
-  else await call.ended
-  const ended = await call.hangup()
-  await script.catch((error: unknown) => {
-    if (error !== call.signal.reason) throw error
+  let recording: Recording | undefined
+  try {
+    if (plan.recordTo !== undefined) recording = await call.record(plan.recordTo)
+    await converse(call, plan)
+    return await call.hangup()
+  } finally {
+    clearInterval(status)
+    await call.hangup()
+    const recorded = await recording?.stop()
+    if (recorded?.error !== undefined) {
+      const message = `the recording broke off: ${recorded.error.message}`
+      reporter.say({ event: 'error', message }, `error: ${message}`)
+    }
+  }
+}
+
+/** Plays and presses; resolves when it is time to hang up, or the call is over. */
+async function converse(call: Call, { audio, digits, seconds }: Plan): Promise<void> {
+  const { signal } = call
+  const script = async (): Promise<void> => {
+    if (audio !== undefined) await call.media.output.play(audio, { signal })
+    if (digits !== undefined) await call.sendDtmf(digits, { signal })
+  }
+  const played = script().catch((error: unknown) => {
+    if (error !== signal.reason) throw error
   })
-  await recording?.stop()
-  clearInterval(status)
-  return ended
+  const scripted = audio !== undefined || digits !== undefined
+  // A script that fails ends the call at any time; one that is done ends it where nothing else was asked for.
+  const time: Promise<unknown> =
+    seconds !== undefined ? call.sleep(seconds * 1000) : scripted ? played : call.ended
+  await Promise.race([call.ended, time, played.then(() => time)])
 }
 
 /** An audio or signalling failure is not a normal end, whoever hung up. */
@@ -148,10 +227,11 @@ function normal(ended: CallEnded): boolean {
 
 function trunkOf(options: Args, target: string): Trunk | undefined {
   const user = options.text('user')
-  const password = options.text('password')
+  const given = options.text('password')
+  const password = given ?? process.env['OFFHOOK_PASSWORD']
   const proxy = options.text('proxy')
   if (user === undefined && proxy === undefined) {
-    if (password !== undefined) throw new OptionError('--user', 'a password needs a user name')
+    if (given !== undefined) throw new OptionError('--user', 'a password needs a user name')
     return undefined
   }
   const host = /@(?<host>[^;?>]+)/.exec(target)?.groups?.['host'] ?? target.replace(/^sips?:/, '')

@@ -27,6 +27,10 @@ export async function startAgentProcess(folder: string): Promise<AgentProcess> {
   ]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = new Promise<void>(resolve => child.once('exit', () => resolve()))
+  // Nothing that ends this process may leave that one behind.
+  const orphaned = (): void => void child.kill()
+  process.once('exit', orphaned)
+  void exited.then(() => process.off('exit', orphaned))
   let digits = ''
   const listen = await new Promise<string>((resolve, reject) => {
     child.once('error', reject)
@@ -34,9 +38,9 @@ export async function startAgentProcess(folder: string): Promise<AgentProcess> {
       reject(new SipError('SIP_STATE', 'the agent process ended before it listened; its message is above')),
     )
     createInterface({ input: child.stdout }).on('line', line => {
-      const report = JSON.parse(line) as { event: string; listen?: readonly string[]; digit?: string }
-      if (report.event === 'listening' && report.listen?.[0] !== undefined) resolve(report.listen[0])
-      if (report.event === 'dtmf') digits += report.digit ?? ''
+      const report = reportOf(line)
+      if (report?.event === 'listening' && report.listen?.[0] !== undefined) resolve(report.listen[0])
+      if (report?.event === 'dtmf') digits += report.digit ?? ''
     })
   })
   return {
@@ -46,5 +50,20 @@ export async function startAgentProcess(folder: string): Promise<AgentProcess> {
       child.kill('SIGINT')
       await exited
     },
+  }
+}
+
+interface Report {
+  readonly event: string
+  readonly listen?: readonly string[]
+  readonly digit?: string
+}
+
+/** Undefined for a line that is no report. */
+function reportOf(line: string): Report | undefined {
+  try {
+    return JSON.parse(line) as Report
+  } catch {
+    return undefined
   }
 }

@@ -11,6 +11,7 @@ import { makeFolder } from './call-files.ts'
 import { CallListener } from './call-listener.ts'
 import { delayOf } from './delay.ts'
 import { startAgentProcess } from './demo-agent.ts'
+import { giveUpMs } from './endpoint-options.ts'
 
 export const demoHelp = `offhook demo: calls an agent in a second process over real UDP and checks all it shows (npm start)
 
@@ -30,22 +31,50 @@ export async function demo(args: readonly string[]): Promise<number> {
   console.log(
     'Offhook demo: an agent in its own process, and a caller who talks to it over UDP on this machine.\n',
   )
-  const agent = await startAgentProcess(folder)
-  const endpoint = await createEndpoint({ listen: ['udp://127.0.0.1:0'] })
-  let record: CallRecord | undefined
-  const trace = new Trace({
-    endpoint,
-    onRecord: ended => {
-      record = ended
-    },
-  })
   const checks: Check[] = []
   const check = (name: string, passed: boolean, measured: string): void => {
     checks.push({ name, passed, measured })
     console.log(`  ${passed ? 'ok  ' : 'FAIL'}  ${name}: ${measured}`)
   }
+  const { record, ladder } = await callAgent(folder, check)
+  const passed = checks.length > 0 && checks.every(entry => entry.passed) && record !== undefined
+  writeFileSync(join(folder, 'ladder.txt'), ladder)
+  writeFileSync(join(folder, 'call.json'), `${JSON.stringify({ record, checks }, undefined, 2)}\n`)
+  console.log(`\n${ladder}`)
+  if (record !== undefined) console.log(`${describeCall(record)}\n`)
+  console.log(
+    `Written: ${['call.wav', 'call.json', 'ladder.txt'].map(name => join(folder, name)).join(', ')}`,
+  )
+  console.log(howToCall)
+  console.log(
+    passed ? `All ${checks.length} checks passed.` : 'The demo FAILED: see the lines above that say FAIL.',
+  )
+  return passed ? 0 : 1
+}
+
+interface Traced {
+  readonly record: CallRecord | undefined
+  readonly ladder: string
+}
+
+/** The whole call, with an agent in a process of its own that is gone afterwards, whatever happens. */
+async function callAgent(folder: string, check: Checker): Promise<Traced> {
+  const agent = await startAgentProcess(folder)
+  let traced: Traced
   try {
-    const target = agent.listen.replace('udp://', 'sip:menu@')
+    traced = await makeCall(agent.listen.replace('udp://', 'sip:menu@'), folder, check)
+  } finally {
+    await agent.stop()
+  }
+  check('the agent heard each key once, in order', agent.digits() === '21#9', `"${agent.digits()}"`)
+  if (traced.record !== undefined) checkRecord(traced.record, check)
+  return traced
+}
+
+async function makeCall(target: string, folder: string, check: Checker): Promise<Traced> {
+  const endpoint = await createEndpoint({ listen: ['udp://127.0.0.1:0'] })
+  const trace = new Trace({ endpoint })
+  try {
     console.log(`The caller calls ${target}`)
     const call = await endpoint.call(target, { signal: AbortSignal.timeout(10_000) })
     const recording = await call.record(join(folder, 'call.wav'))
@@ -64,26 +93,12 @@ export async function demo(args: readonly string[]): Promise<number> {
       `${(recorded.durationMs / 1000).toFixed(1)} s`,
     )
   } finally {
-    await endpoint.close()
-    await agent.stop()
+    await endpoint.close({ giveUpMs })
   }
-  check('the agent heard each key once, in order', agent.digits() === '21#9', `"${agent.digits()}"`)
-  if (record !== undefined) checkRecord(record, check)
-  const ladder = record === undefined ? '' : (trace.ladder(record.id) ?? '')
+  const [id = ''] = trace.calls
+  const traced = { record: trace.record(id), ladder: trace.ladder(id) ?? '' }
   trace.close()
-  const passed = checks.length > 0 && checks.every(entry => entry.passed) && record !== undefined
-  writeFileSync(join(folder, 'ladder.txt'), ladder)
-  writeFileSync(join(folder, 'call.json'), `${JSON.stringify({ record, checks }, undefined, 2)}\n`)
-  console.log(`\n${ladder}`)
-  if (record !== undefined) console.log(`${describeCall(record)}\n`)
-  console.log(
-    `Written: ${['call.wav', 'call.json', 'ladder.txt'].map(name => join(folder, name)).join(', ')}`,
-  )
-  console.log(howToCall)
-  console.log(
-    passed ? `All ${checks.length} checks passed.` : 'The demo FAILED: see the lines above that say FAIL.',
-  )
-  return passed ? 0 : 1
+  return traced
 }
 
 const howToCall = `

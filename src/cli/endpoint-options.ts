@@ -2,6 +2,9 @@ import type { EndpointOptions } from '../call/options.ts'
 import { OptionError } from '../runtime/errors.ts'
 import type { readArgs } from './args.ts'
 
+/** How long a command that ends waits for the other sides to answer its BYE or CANCEL. */
+export const giveUpMs = 2_000
+
 /** The options every command that opens an endpoint takes. */
 export const endpointOptionsConfig: {
   listen: { type: 'string'; multiple: true }

@@ -20,7 +20,7 @@ async function main(args: readonly string[]): Promise<number> {
     console.log(manifest.version)
     return 0
   }
-  const command = name === undefined ? undefined : commands[name]
+  const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined
   if (command === undefined || rest.includes('--help')) {
     const help =
       command === undefined

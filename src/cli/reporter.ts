@@ -11,15 +11,29 @@ export class Reporter {
   readonly #json: boolean
   readonly #out: Writable & { readonly isTTY?: boolean; readonly columns?: number }
   #status = ''
+  #closed = false
+  #whenClosed: (() => void) | undefined
 
   constructor(options: { readonly json: boolean; readonly out?: Writable }) {
     this.#json = options.json
     this.#out = options.out ?? process.stdout
+    // Stays for good: an error of a stream that nobody listens for ends the process.
+    this.#out.on('error', () => {
+      if (this.#closed) return
+      this.#closed = true
+      this.#whenClosed?.()
+    })
   }
 
   /** Whether a status line is shown. */
   get live(): boolean {
     return !this.#json && this.#out.isTTY === true
+  }
+
+  /** Once nobody reads any more what is printed (`| head`), nothing is printed any more and `stop` is called. */
+  whenClosed(stop: () => void): void {
+    this.#whenClosed = stop
+    if (this.#closed) stop()
   }
 
   say(report: Report, sentence: string): void {
@@ -35,16 +49,20 @@ export class Reporter {
     if (!this.live) return
     const width = (this.#out.columns ?? 80) - 1
     this.#status = text.slice(0, width)
-    this.#out.write(`\r\u001B[K${this.#status}`)
+    this.#write(`\r\u001B[K${this.#status}`)
   }
 
   #line(line: string): void {
-    this.#out.write(this.#status === '' ? `${line}\n` : `\r\u001B[K${line}\n${this.#status}`)
+    this.#write(this.#status === '' ? `${line}\n` : `\r\u001B[K${line}\n${this.#status}`)
   }
 
   /** Leaves the terminal as it was. */
   end(): void {
-    if (this.#status !== '') this.#out.write('\r\u001B[K')
+    if (this.#status !== '') this.#write('\r\u001B[K')
     this.#status = ''
+  }
+
+  #write(text: string): void {
+    if (!this.#closed) this.#out.write(text)
   }
 }

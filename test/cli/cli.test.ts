@@ -41,12 +41,38 @@ t.test('on a terminal the status line stays below the reports, and is gone at th
   t.equal(terminal.text(), '\r\u001B[K1 call up\r\u001B[Kdigit 5\n1 call up\r\u001B[K')
 })
 
+t.test('once nobody reads, nothing is printed and the command is told, whenever it asks', async t => {
+  let writes = 0
+  const out = new Writable({
+    write(_chunk, _encoding, done) {
+      writes += 1
+      done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
+    },
+  })
+  let told = 0
+  const reporter = new Reporter({ json: true, out })
+  reporter.whenClosed(() => (told += 1))
+  reporter.say({ event: 'call' }, '')
+  await new Promise<void>(resolve => out.once('close', resolve))
+  reporter.say({ event: 'ended' }, '')
+  t.equal(told, 1)
+  t.equal(writes, 1)
+  reporter.whenClosed(() => (told += 1))
+  t.equal(told, 2, 'also when it asks too late')
+})
+
 t.test('options that make no sense are refused by name', async t => {
   t.throws(() => readArgs(['--nonsense'], {}), { code: 'SIP_OPTION', message: /nonsense/ })
   const args = readArgs(['--rtp', '5', '--listen', 'udp://127.0.0.1:0'], endpointOptionsConfig)
   t.throws(() => endpointOptions(args, ''), { code: 'SIP_OPTION', field: '--rtp' })
   const duration = readArgs(['--duration', 'soon'], { duration: { type: 'string' } })
   t.throws(() => duration.number('duration'), { code: 'SIP_OPTION', field: '--duration' })
+  const long = readArgs(['--duration', '86401'], { duration: { type: 'string' } })
+  t.throws(() => long.number('duration', 86_400), { field: '--duration', message: /86400/ })
+  t.equal(long.number('duration'), 86_401)
+  t.throws(() => readArgs(['extra'], {}), { code: 'SIP_OPTION', message: /extra/ })
+  t.same(readArgs(['sip:x@y'], {}, { allowPositionals: true }).positionals, ['sip:x@y'])
+  await t.rejects(loadAgent('constructor'), { code: 'SIP_OPTION', field: '--agent' })
   await t.rejects(loadAgent('./no-such-agent.js'), { code: 'SIP_OPTION', field: '--agent' })
 })
 
