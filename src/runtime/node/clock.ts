@@ -1,3 +1,5 @@
+// The global of that name is a getter, and dear where time is read several times a message.
+import { performance } from 'node:perf_hooks'
 import type { Clock, Timer } from '../runtime.ts'
 import { TimerQueue } from '../timers.ts'
 

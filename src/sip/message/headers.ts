@@ -163,8 +163,8 @@ export class Headers {
     if (index === undefined) return this.#made.filter(field => field.id === id)
     let place = index.find(id)
     if (place < 0) return none
-    const found: HeaderField[] = []
-    for (; place >= 0; place = index.find(id, place + 1)) found.push(index.at(place))
+    const found = [index.at(place)]
+    while ((place = index.find(id, place + 1)) >= 0) found.push(index.at(place))
     return found
   }
 

@@ -174,11 +174,13 @@ function apply<S extends string, E extends string>(
   fired: TimerName | undefined,
 ): Step<S> {
   const name = taken.next ?? state.name
-  if (taken.effects.length === 0 && name === state.name && fired === undefined) return { state, actions: [] }
+  if (taken.effects.length === 0 && name === state.name && fired === undefined) {
+    return { state, actions: noActions }
+  }
 
   // Timers come first: what follows may call back into the machine, which must then find them running.
-  const timerActions: Action[] = []
-  const actions: Action[] = []
+  let timerActions: readonly Action[] = noActions
+  let actions: readonly Action[] = noActions
   let { armed, interval } = state
   let immediate: TimerName | undefined
   if (fired !== undefined) armed = without(armed, fired)
@@ -187,17 +189,19 @@ function apply<S extends string, E extends string>(
     for (const [timer] of armed) {
       if (allowed.includes(timer)) continue
       armed = without(armed, timer)
-      timerActions.push({ do: 'disarm', timer })
+      timerActions = plus(timerActions, { do: 'disarm', timer })
     }
   }
   for (const effect of taken.effects) {
     if (effect === 'timeout') {
-      if (fired !== undefined) actions.push({ do: 'timeout', timer: fired })
+      if (fired !== undefined) actions = plus(actions, { do: 'timeout', timer: fired })
     } else if (typeof effect === 'string') {
-      actions.push(simpleActions[effect])
+      actions = plus(actions, simpleActions[effect])
     } else if ('disarm' in effect) {
       const left = without(armed, effect.disarm)
-      if (left.length < armed.length) timerActions.push({ do: 'disarm', timer: effect.disarm })
+      if (left.length < armed.length) {
+        timerActions = plus(timerActions, { do: 'disarm', timer: effect.disarm })
+      }
       armed = left
     } else {
       const timer = effect.arm
@@ -214,18 +218,28 @@ function apply<S extends string, E extends string>(
         immediate = timer
         continue
       }
-      armed = [...without(armed, timer), [timer, now + duration]]
-      timerActions.push({ do: 'arm', timer, atMs: now + duration })
+      armed = plus(without(armed, timer), [timer, now + duration])
+      timerActions = plus(timerActions, { do: 'arm', timer, atMs: now + duration })
     }
   }
   const after: MachineState<S> = { name, armed, interval }
-  if (name === 'terminated') {
-    actions.push({ do: 'end' })
-    return { state: after, actions: [...timerActions, ...actions] }
-  }
-  if (immediate === undefined) return { state: after, actions: [...timerActions, ...actions] }
+  if (name === 'terminated') return { state: after, actions: both(timerActions, plus(actions, end)) }
+  if (immediate === undefined) return { state: after, actions: both(timerActions, actions) }
   const rest = step(machine, after, `timer ${immediate}` as E, now, schedule)
   return { state: rest.state, actions: [...timerActions, ...actions, ...rest.actions] }
+}
+
+const noActions: readonly Action[] = []
+const end: Action = { do: 'end' }
+
+/** The list with one more: nearly always its first or second, for which an array that grows reserves too much. */
+function plus<T>(list: readonly T[], item: T): readonly T[] {
+  return list.length === 0 ? [item] : [...list, item]
+}
+
+function both<T>(first: readonly T[], second: readonly T[]): readonly T[] {
+  if (first.length === 0) return second
+  return second.length === 0 ? first : [...first, ...second]
 }
 
 function without(armed: readonly ArmedTimer[], timer: TimerName): readonly ArmedTimer[] {

@@ -23,7 +23,8 @@ export class Runner<S extends string, E extends string> {
   readonly #schedule: TimerSchedule
   readonly #clock: Clock
   readonly #host: RunnerHost
-  #timers: RunningTimer[] = []
+  /** Two at most. */
+  #timers: readonly RunningTimer[] = noTimers
   #state: MachineState<S> | undefined
 
   constructor(machine: Machine<S, E>, schedule: TimerSchedule, clock: Clock, host: RunnerHost) {
@@ -54,7 +55,7 @@ export class Runner<S extends string, E extends string> {
   /** Stops every timer; nothing happens any more. */
   stop(): void {
     for (const { timer } of this.#timers) timer.cancel()
-    this.#timers = []
+    this.#timers = noTimers
     this.#state = stopped('terminated' as S)
   }
 
@@ -75,7 +76,8 @@ export class Runner<S extends string, E extends string> {
       this.#forget(name)
       this.dispatch(`timer ${name}` as E)
     })
-    this.#timers.push({ name, timer })
+    const running = { name, timer }
+    this.#timers = this.#timers.length === 0 ? [running] : [...this.#timers, running]
   }
 
   #disarm(name: TimerName): void {
@@ -83,7 +85,13 @@ export class Runner<S extends string, E extends string> {
   }
 
   #forget(name: TimerName): RunningTimer | undefined {
-    const index = this.#timers.findIndex(running => running.name === name)
-    return index < 0 ? undefined : this.#timers.splice(index, 1)[0]
+    const timers = this.#timers
+    const found = timers.find(running => running.name === name)
+    if (found !== undefined) {
+      this.#timers = timers.length === 1 ? noTimers : timers.filter(running => running !== found)
+    }
+    return found
   }
 }
+
+const noTimers: readonly RunningTimer[] = []
