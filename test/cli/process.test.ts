@@ -10,6 +10,9 @@ import { createEndpoint } from '../../src/call/endpoint.ts'
 import type { Endpoint } from '../../src/call/endpoint.ts'
 import type { IncomingCall } from '../../src/call/incoming-call.ts'
 import { repositoryRoot } from '../support/repository.ts'
+import { answer } from '../../src/cli/answer.ts'
+import { call } from '../../src/cli/call.ts'
+import { demo } from '../../src/cli/demo.ts'
 import { plainCommand } from '../support/plain-command.ts'
 
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
@@ -88,36 +91,40 @@ async function answering(handler: (call: IncomingCall) => void | Promise<void>):
 const loopback = ['--listen', 'udp://127.0.0.1:0', '--json']
 const nobody = 'sip:x@127.0.0.1:9'
 
-t.test('wrong arguments end with status 2 and name what is wrong', async t => {
+t.test('wrong arguments end with status 2 and say what is wrong', async t => {
   const wrong: readonly (readonly [args: readonly string[], says: RegExp])[] = [
     [['constructor'], /"constructor" is not a command/],
-    [['toString'], /"toString" is not a command/],
-    [['answer', '--agent', 'constructor'], /--agent: "constructor" is neither/],
-    [['answer', 'extra'], /extra/],
-    [['answer', '--nonsense'], /nonsense/],
-    [['demo', 'extra'], /extra/],
-    [['answer', '--listen', 'udp://127.0.0.1:0', '--trace', join(main, 'x')], /--trace/],
-    [['call'], /whom to call/],
-    [['call', 'not a uri'], /SIP URI/],
-    [['call', nobody, '--from', ':'], /--from/],
-    [['call', nobody, '--proxy', ':'], /--proxy/],
-    [['call', nobody, '--play', 'missing.wav'], /--play: missing\.wav cannot be played/],
-    [['call', nobody, '--dtmf', 'zz'], /--dtmf: character 1 is not a digit/],
-    [['call', nobody, '--ring', '86401'], /--ring: .*86400/],
-    [['call', nobody, '--ring', '0'], /--ring/],
-    [['call', nobody, '--duration', '1e9'], /--duration: .*86400/],
-    [['call', nobody, '--duration', ''], /--duration/],
-    [['call', nobody, '--password', 'x'], /--user/],
+    [['call', nobody, '--dtmf', 'zz', ...loopback], /--dtmf: character 1 is not a digit/],
+    [['answer', '--trace', join(main, 'x'), ...loopback], /--trace/],
   ]
-  const results = await Promise.all(
-    wrong.map(([args]) => offhook(args[0] === 'call' ? [...args, ...loopback] : args).done),
-  )
+  const results = await Promise.all(wrong.map(([args]) => offhook(args).done))
   for (const [index, { status, err, out }] of results.entries()) {
     const [args, says] = wrong[index] ?? []
     t.equal(status, 2, `${args?.join(' ')}: ${err.split('\n')[0]}`)
     t.match(err, says)
-    t.notMatch(out, /"calling"/, 'before anybody is called')
+    t.equal(out, '', 'before anything was done')
   }
+})
+
+t.test('each option that makes no sense is refused by its name, before anybody is called', async t => {
+  const wrong: readonly (readonly [run: () => Promise<number>, field: string, says: RegExp])[] = [
+    [() => answer(['extra']), 'arguments', /extra/],
+    [() => answer(['--nonsense']), 'arguments', /nonsense/],
+    [() => answer(['--agent', 'constructor']), '--agent', /"constructor" is neither/],
+    [() => demo(['extra']), 'arguments', /extra/],
+    [() => call([]), 'URI', /whom to call/],
+    [() => call(['not a uri']), 'URI', /SIP URI/],
+    [() => call([nobody, 'sip:y@127.0.0.1']), 'URI', /one call at a time/],
+    [() => call([nobody, '--from', ':']), '--from', /SIP URI/],
+    [() => call([nobody, '--proxy', ':']), '--proxy', /SIP URI/],
+    [() => call([nobody, '--play', 'missing.wav']), '--play', /missing\.wav cannot be played/],
+    [() => call([nobody, '--ring', '86401']), '--ring', /86400/],
+    [() => call([nobody, '--ring', '0']), '--ring', /give seconds/],
+    [() => call([nobody, '--duration', '1e9']), '--duration', /86400/],
+    [() => call([nobody, '--duration', '']), '--duration', /not a number/],
+    [() => call([nobody, '--password', 'x']), '--user', /needs a user name/],
+  ]
+  for (const [run, field, message] of wrong) await t.rejects(run(), { code: 'SIP_OPTION', field, message })
 })
 
 t.test('a refused call ends with status 1 and says how it was refused', async t => {
@@ -228,12 +235,12 @@ t.test('answer, interrupted with a call up, hangs up and ends with status 0', as
   ])
   const { listen } = await command.report('listening')
   const { endpoint } = await answering(call => call.reject(480))
-  const call = await endpoint.call(String((listen as string[])[0]).replace('udp://', 'sip:echo@'))
-  await call.sendDtmf('7')
+  const made = await endpoint.call(String((listen as string[])[0]).replace('udp://', 'sip:echo@'))
+  await made.sendDtmf('7')
   const dtmf = await command.report('dtmf')
   t.equal(dtmf['digit'], '*')
   command.child.kill('SIGINT')
-  t.match(await call.ended, { by: 'remote', cause: 'hangup' }, 'the caller gets a BYE')
+  t.match(await made.ended, { by: 'remote', cause: 'hangup' }, 'the caller gets a BYE')
   const { status, out } = await command.done
   t.equal(status, 0)
   t.match(out, /"digitsReceived":"\*"/)
