@@ -25,7 +25,7 @@ export interface PacerOptions {
   readonly slotMs?: number
   /**
    * A slot takes this many streams before the next is opened: a wake-up of the process costs more than sending a few dozen
-   * packets, which delays the last of them by a fraction of a millisecond. Default 32.
+   * packets, which delays the last of them by less than a millisecond. Default 64.
    */
   readonly streamsPerSlot?: number
   /**
@@ -100,7 +100,7 @@ export class Pacer {
     this.#origin = options.clock.now()
     this.#slotMs = slotMs
     this.#intervalMs = options.intervalMs ?? 20
-    this.#streamsPerSlot = options.streamsPerSlot ?? 32
+    this.#streamsPerSlot = options.streamsPerSlot ?? 64
     this.#onError = options.onError
     this.#wheel = Array.from({ length: MAX_INTERVAL_MS / slotMs + 1 }, () => [])
     this.#load = new Int32Array(this.#slotsOf(this.#intervalMs))

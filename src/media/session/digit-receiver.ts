@@ -11,6 +11,7 @@ export interface DigitReceiverOptions {
 
 /** The digits of one clock rate, and which of them the owner was told of. */
 interface Line {
+  readonly clockRate: number
   readonly events: TelephoneEventReceiver
   told: StartedDigit | undefined
 }
@@ -18,8 +19,8 @@ interface Line {
 /** Tells of each digit twice, when it begins and when it ends, whichever of its packets arrive. */
 export class DigitReceiver {
   readonly #options: DigitReceiverOptions
-  /** By clock rate: a session has as many as it agreed on, two or three at most. */
-  readonly #lines: Map<number, Line> = new Map()
+  /** One for each clock rate agreed on: two or three at most, none before the first digit. */
+  readonly #lines: Line[] = []
 
   constructor(options: DigitReceiverOptions) {
     this.#options = options
@@ -33,8 +34,7 @@ export class DigitReceiver {
 
   /** Digits whose end was lost are given up for ended. */
   expire(now: number): void {
-    if (this.#lines.size === 0) return
-    for (const line of this.#lines.values()) {
+    for (const line of this.#lines) {
       const { nextAt } = line.events
       if (nextAt !== undefined && now >= nextAt) this.#tell(line, line.events.expire(now))
     }
@@ -42,14 +42,14 @@ export class DigitReceiver {
 
   /** Delivers a digit still open: the call is over. */
   flush(): void {
-    for (const line of this.#lines.values()) this.#tell(line, line.events.flush())
+    for (const line of this.#lines) this.#tell(line, line.events.flush())
   }
 
   #lineAt(clockRate: number): Line {
-    let line = this.#lines.get(clockRate)
+    let line = this.#lines.find(known => known.clockRate === clockRate)
     if (line === undefined) {
-      line = { events: new TelephoneEventReceiver({ clockRate }), told: undefined }
-      this.#lines.set(clockRate, line)
+      line = { clockRate, events: new TelephoneEventReceiver({ clockRate }), told: undefined }
+      this.#lines.push(line)
     }
     return line
   }

@@ -24,11 +24,13 @@ export interface ReceiverOptions extends DigitReceiverOptions {
   readonly onCodec: (codec: string) => void
 }
 
+/** The packet at hand, of whatever call: nobody keeps it beyond `datagram`. */
+const view = new RtpView()
+
 /** What a call's RTP becomes on its way in: datagrams go in, frames of PCM and digits come out. */
 export class MediaReceiver {
   readonly digits: DigitReceiver
   readonly #options: ReceiverOptions
-  readonly #view = new RtpView()
   readonly #concealer: LossConcealer
   /** Decoded, but beyond the frame asked for: packets need not be as long as frames. */
   readonly #rest: SampleQueue
@@ -79,7 +81,6 @@ export class MediaReceiver {
 
   /** A datagram. Allocates nothing for audio but what the jitter buffer keeps. */
   datagram(bytes: Uint8Array, address: string, port: number, latch: SymmetricLatch, now: number): boolean {
-    const view = this.#view
     if (!parseRtpInto(view, bytes)) {
       this.#malformed += 1
       return false
@@ -93,7 +94,7 @@ export class MediaReceiver {
     }
     if (!latch.accept(address, port, view.ssrc, now)) return false
     if (decoder !== undefined && payloadType !== this.#payloadType) this.#switchTo(decoder, payloadType)
-    this.#take(view, eventRate, now)
+    this.#take(eventRate, now)
     return true
   }
 
@@ -134,7 +135,7 @@ export class MediaReceiver {
     this.#options.onCodec(this.#codec)
   }
 
-  #take(view: RtpView, eventRate: number | undefined, now: number): void {
+  #take(eventRate: number | undefined, now: number): void {
     const { sequence, timestamp, ssrc } = view
     const timed = eventRate === undefined
     const verdict = this.#statistics?.receive(sequence, timestamp, ssrc, view.payloadLength, now, timed)

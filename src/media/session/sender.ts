@@ -23,7 +23,12 @@ export interface SenderOptions {
 
 /** What a call says becomes on its way out: frames of the sink and digits go in, RTP comes out. */
 export class MediaSender {
-  readonly #options: SenderOptions
+  readonly #socket: UdpSocket
+  readonly #codecs: readonly AudioCodec[]
+  readonly #sampleRate: number
+  readonly #frameMs: number
+  readonly #speaksAlways: boolean
+  readonly #digits: DigitSender
   readonly #rtp: RtpSender
   readonly #frame: Int16Array
   /** PCM of the codec's rate that waits for a packet to be full; empty while packets are as long as frames. */
@@ -40,7 +45,12 @@ export class MediaSender {
   #channels = 1
 
   constructor(options: SenderOptions) {
-    this.#options = options
+    this.#socket = options.socket
+    this.#codecs = options.codecs
+    this.#sampleRate = options.sampleRate
+    this.#frameMs = options.frameMs
+    this.#speaksAlways = options.idle === 'silence'
+    this.#digits = options.digits
     this.#rtp = new RtpSender({ random: options.random, payloadType: 0 })
     this.#frame = scratchFrames((options.sampleRate * options.frameMs) / 1000).said
     this.#waiting = new SampleQueue(MAX_WAITING)
@@ -60,13 +70,13 @@ export class MediaSender {
 
   /** Takes up what was agreed, from the next packet on; SSRC, sequence and timestamp go on. */
   configure(audio: NegotiatedAudio): void {
-    const { codecs, sampleRate, frameMs } = this.#options
-    const codec = findCodec(codecs, audio.codec.name, audio.codec.clockRate)
+    const sampleRate = this.#sampleRate
+    const codec = findCodec(this.#codecs, audio.codec.name, audio.codec.clockRate)
     if (codec === undefined) return
     const same = this.#codec?.name === audio.codec.name && this.#codec.clockRate === audio.codec.clockRate
     this.#codec = audio.codec
     this.#rtp.payloadType = audio.sendPayloadType
-    this.#frameUnits = (codec.clockRate * frameMs) / 1000
+    this.#frameUnits = (codec.clockRate * this.#frameMs) / 1000
     const packetUnits = (codec.clockRate * audio.ptime) / 1000
     if (same && packetUnits === this.#packetUnits) return
     this.#waiting.discard(this.#waiting.length)
@@ -98,7 +108,7 @@ export class MediaSender {
     if (skipped > 0) this.rest(skipped)
     const rtp = this.#rtp
     // Mid-packet the digit waits: what is in the packet was read from the sink and counts as said.
-    const event = this.#waiting.length > 0 ? undefined : this.#options.digits.next(rtp.timestamp)
+    const event = this.#waiting.length > 0 ? undefined : this.#digits.next(rtp.timestamp)
     if (event?.payload !== undefined) {
       const { payloadType } = event
       this.#send(rtp.packetAt(event.payload, payloadType, event.timestamp, event.marker), remote)
@@ -108,7 +118,7 @@ export class MediaSender {
     const count = event === undefined ? sink.readFrame(this.#frame) : 0
     if (count === 0) {
       if (event !== undefined) this.#frame.fill(0)
-      if (this.#options.idle === 'off' && this.#waiting.length === 0 && isSilent(this.#frame)) {
+      if (!this.#speaksAlways && this.#waiting.length === 0 && isSilent(this.#frame)) {
         rtp.skip(this.#frameUnits)
         return undefined
       }
@@ -146,7 +156,7 @@ export class MediaSender {
   }
 
   #send(packet: Uint8Array, remote: MediaAddress): void {
-    this.#options.socket.send(packet, remote.port, remote.address)
+    this.#socket.send(packet, remote.port, remote.address)
   }
 }
 
