@@ -12,6 +12,9 @@ const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const echoCalls = new URL(`./children/offhook-echo.${extension}`, import.meta.url)
 const bareEcho = new URL(`./reference/udp-echo.${extension}`, import.meta.url)
 
+/** Before anything is counted: code is compiled for as long as it is warming up, which no call pays for later. */
+const settlingMs = 3000
+
 /** A server's side of one round: its CPU time per packet pair and what it kept per call meanwhile. */
 interface Round {
   readonly microsPerPair: number
@@ -82,6 +85,7 @@ async function measureBareEcho(calls: number, durationMs: number): Promise<Round
     const { counts } = await child.usage()
     return await measureRound(child, load, { calls, durationMs, heapBefore: counts['heapBefore'] ?? 0 })
   } finally {
+    await load.stop()
     load.close()
     await child.stop()
   }
@@ -115,6 +119,7 @@ async function withCalls<T>(
     return result
   } finally {
     caller.close()
+    await load.stop()
     load.close()
     await child.stop()
   }
@@ -129,11 +134,12 @@ async function measureRound(
     heapBefore,
   }: { readonly calls: number; readonly durationMs: number; readonly heapBefore: number },
 ): Promise<Round> {
-  await load.run(Math.min(1000, durationMs))
+  load.start()
+  await load.count(settlingMs)
   let received = 0
   let sent = 0
   const cpuMicros = await child.during(async () => {
-    ;({ received, sent } = await load.run(durationMs))
+    ;({ received, sent } = await load.count(durationMs))
   })
   const { heapBytes, counts } = await child.usage({ collect: true })
   return {

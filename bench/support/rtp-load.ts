@@ -15,7 +15,10 @@ interface Leg {
 
 export class RtpLoad {
   readonly #legs: readonly Leg[]
+  #sent = 0
   #received = 0
+  #talking: Promise<void> | undefined
+  #stopped = false
 
   private constructor(legs: readonly Leg[]) {
     this.#legs = legs
@@ -47,24 +50,36 @@ export class RtpLoad {
     }
   }
 
-  /** Sends for that long; resolves with what was sent and what came back, stragglers of 200 ms included. */
-  async run(durationMs: number): Promise<{ readonly sent: number; readonly received: number }> {
-    const total = Math.round(durationMs / packetMs) * this.#legs.length
-    const before = this.#received
-    const start = performance.now()
-    // One packet of some leg is due every `step`: the legs are spread over the 20 ms like unrelated callers.
-    const step = packetMs / this.#legs.length
-    for (let sent = 0; sent < total;) {
-      const due = Math.min(total, Math.floor((performance.now() - start) / step) + 1)
-      for (; sent < due; sent += 1) this.#sendNext(sent % this.#legs.length)
-      await delay(1)
-    }
-    await delay(200)
-    return { sent: total, received: this.#received - before }
+  /** The calls talk from now on, without a break until `stop`: pauses would be heard as such by the other side. */
+  start(): void {
+    this.#talking ??= this.#talk()
+  }
+
+  /** Lets the calls talk for that long; resolves with what was sent and what came back meanwhile. */
+  async count(durationMs: number): Promise<{ readonly sent: number; readonly received: number }> {
+    const [sent, received] = [this.#sent, this.#received]
+    await delay(durationMs)
+    return { sent: this.#sent - sent, received: this.#received - received }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#talking
   }
 
   close(): void {
     for (const { socket } of this.#legs) socket.close()
+  }
+
+  async #talk(): Promise<void> {
+    const start = performance.now()
+    // One packet of some leg is due every `step`: the legs are spread over the 20 ms like unrelated callers.
+    const step = packetMs / this.#legs.length
+    while (!this.#stopped) {
+      const due = Math.floor((performance.now() - start) / step) + 1
+      for (; this.#sent < due; this.#sent += 1) this.#sendNext(this.#sent % this.#legs.length)
+      await delay(1)
+    }
   }
 
   #sendNext(index: number): void {
