@@ -102,27 +102,29 @@ export class IncomingChanges {
     const answer = sessionBodyOf(ack, this.#session.host.accept)
     if (answer === undefined) {
       // The offer lapses, and the session goes on as it was.
-      this.#lapse(
+      this.#session.reportError(
         new SipDialogStateError(
           'the ACK to our 2xx brought no answer to the offer in it: the session stays as it was',
         ),
       )
+      this.#lapse()
       return true
     }
     consult(
       () => handlers.onAnswer?.(answer, { message: ack, phase: 'reinvite' }),
       () => {},
-      error => this.#lapse(error),
+      error => {
+        this.#session.reportError(error)
+        this.#lapse()
+      },
     )
     return true
   }
 
   /** Our offer came to nothing: the owner takes it back. */
-  #lapse(cause: unknown): void {
-    const { handlers } = this.#session
-    this.#session.reportError(cause)
+  #lapse(): void {
     try {
-      handlers.onOfferLapsed?.()
+      this.#session.handlers.onOfferLapsed?.()
     } catch (error) {
       this.#session.reportError(error)
     }
@@ -159,8 +161,16 @@ export class IncomingChanges {
       },
       body => {
         // Cancelled, or over, while the owner was thinking: the request has its final response already.
-        if (this.#pending !== transaction) return
-        accept(body)
+        if (this.#pending !== transaction) {
+          if (offer === undefined) this.#lapse()
+          return
+        }
+        try {
+          accept(body)
+        } catch (error) {
+          if (offer === undefined) this.#lapse()
+          throw error
+        }
         this.#pending = undefined
       },
       error => {

@@ -79,7 +79,7 @@ export abstract class InviteSessionBase<
   #releaseFlow: (() => void) | undefined
   #bye: ServerTransaction | undefined
   /** Changes that wait for the ACK. */
-  readonly #waiting: (() => void)[] = []
+  #waiting: (() => void)[] | undefined
   /** Why the session is about to be lost, or could not be set up. */
   #failure: unknown
 
@@ -152,11 +152,17 @@ export abstract class InviteSessionBase<
   /** The ACK may still be on its way; without one the session ends (RFC 3261 §13.3.1.4). */
   async #untilConfirmed(): Promise<void> {
     if (this.#machine === 'confirmed' || this.#end !== undefined) return
-    await new Promise<void>(resolve => this.#waiting.push(resolve))
+    await new Promise<void>(resolve => {
+      this.#waiting ??= []
+      this.#waiting.push(resolve)
+    })
   }
 
   #stopWaiting(): void {
-    for (const go of this.#waiting.splice(0)) go()
+    const waiting = this.#waiting
+    if (waiting === undefined) return
+    this.#waiting = undefined
+    for (const go of waiting) go()
   }
 
   async request(method: string, options: RequestInDialogOptions = {}): Promise<SipResponse> {
@@ -202,7 +208,13 @@ export abstract class InviteSessionBase<
     }
     this.#show(publicState[to])
     // The machine has moved on: what one action could not do must not keep the others from ending the session.
-    for (const action of actions) this.tell(() => this.#carryOut(action))
+    for (const action of actions) {
+      try {
+        this.#carryOut(action)
+      } catch (error) {
+        this.reportError(error)
+      }
+    }
     if (to === 'terminated' && from !== 'terminated') this.#finish()
   }
 

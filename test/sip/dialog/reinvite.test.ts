@@ -578,3 +578,44 @@ t.test('an offer that cannot be made: nothing is sent, and the session goes on',
   t.equal(world.peer.requests('INVITE').length, 0)
   t.equal(session.state, 'confirmed')
 })
+
+t.test('an offer of ours that comes when its re-INVITE is cancelled already lapses', async t => {
+  let lapsed = 0
+  const handlers = recorder({
+    onOfferRequest: async () => {
+      await world.clock.sleep(1000)
+      return sdp('too late')
+    },
+    onOfferLapsed: () => {
+      lapsed++
+    },
+  })
+  const { world, ok } = await up(handlers)
+  const { peer } = world
+  peer.send(peer.inDialog('INVITE', ok, { branch: 'z9hG4bK-re' }))
+  await world.run()
+  peer.send(peer.inDialog('CANCEL', ok, { branch: 'z9hG4bK-re' }))
+  await world.run(500)
+  t.equal(lapsed, 0, 'there is no offer yet')
+  await world.run(2000)
+  t.equal(peer.lastResponse('INVITE').statusCode, 487)
+  t.equal(lapsed, 1)
+})
+
+t.test('an offer of ours that cannot be sent lapses, and the peer is refused', async t => {
+  let lapsed = 0
+  const { world, ok } = await up(
+    recorder({
+      onOfferRequest: () => ({ contentType: 'application/sdp\r\nX-Evil: 1', body: Buffer.from('v=0') }),
+      onOfferLapsed: () => {
+        lapsed++
+      },
+    }),
+  )
+  const { peer } = world
+  peer.send(peer.inDialog('INVITE', ok))
+  await world.run()
+  t.equal(peer.lastResponse('INVITE').statusCode, 500)
+  t.equal(lapsed, 1)
+  t.equal(world.session.state, 'confirmed')
+})
