@@ -151,11 +151,11 @@ export abstract class Call extends SafeEmitter<CallEvents> {
    */
   hangup(options: HangupOptions = {}): Promise<CallEnded> {
     checkHeaders(options.headers)
-    this.#wished = true
     this.session.hangup({
       ...(options.reason === undefined ? {} : { reasons: [wireReason(options.reason)] }),
       ...(options.headers === undefined ? {} : { headers: options.headers }),
     })
+    this.#wished = true
     return this.ended
   }
 

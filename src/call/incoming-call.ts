@@ -148,8 +148,8 @@ export class IncomingCall extends Call {
   }
 
   #refuse(error: unknown): void {
-    const { statusCode, headers } = refusalOf(withStatus(error), 'offhook')
-    this.session.reject(statusCode, headers === undefined ? {} : { headers })
+    const { statusCode, headers } = refusalOf(error)
+    this.session.reject(statusCode, { headers })
   }
 
   #throwIfOver(): void {
@@ -161,10 +161,4 @@ export class IncomingCall extends Call {
       )
     }
   }
-}
-
-/** What went wrong on our side is no fault of the offer: 503 when we are out of ports, else 500. */
-function withStatus(error: unknown): unknown {
-  if (!(error instanceof SipError) || 'statusCode' in error) return error
-  return { statusCode: error.code === 'SIP_LIMIT' ? 503 : 500 }
 }
