@@ -42,4 +42,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-process.exitCode = await main(process.argv.slice(2))
+const status = await main(process.argv.slice(2))
+process.exitCode = status
+// A command that is done ends: neither timers of calls nobody reacted to, nor what an agent left open, keep the process.
+process.stdout.write('', () => process.exit(status))
