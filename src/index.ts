@@ -23,7 +23,7 @@ export type { AudioSink, PlayOptions, PlaySource } from './media/audio/audio-sin
 export type { MarkReached, Playout } from './media/audio/playout.ts'
 export type { Recording, RecordingOptions, RecordingResult, RecordingSink } from './media/audio/recording.ts'
 export { WavReader } from './media/audio/wav-reader.ts'
-export type { DtmfDigit, MediaStats, SendDtmfOptions } from './media/session/types.ts'
+export type { DtmfDigit, DtmfStart, MediaStats, SendDtmfOptions } from './media/session/types.ts'
 
 export { agentSession, runAgent } from './agent/agent.ts'
 export type { Agent, AgentSession, RunAgentOptions } from './agent/agent.ts'

@@ -17,7 +17,7 @@ import type { Destination } from '../sip/transport/destination.ts'
 import type { Flow } from '../sip/transport/flow.ts'
 import type { Recording, RecordingOptions, RecordingSink } from '../media/audio/recording.ts'
 import type { MediaSession } from '../media/session/media-session.ts'
-import type { DtmfDigit, SendDtmfOptions } from '../media/session/types.ts'
+import type { DtmfDigit, DtmfStart, SendDtmfOptions } from '../media/session/types.ts'
 import type { CallEnded, Reason } from './call-ended.ts'
 import { CallEndedError, callEndedOf } from './call-ended.ts'
 import { callChannel } from './diagnostics.ts'
@@ -33,6 +33,8 @@ export interface CallEvents extends Record<string, unknown[]> {
   state: [state: CallState]
   /** The media was put on hold, or taken off it, by us or by the other party. */
   hold: [by: 'local' | 'remote', active: boolean]
+  /** A key went down: for barge-in, which should not wait until it is let go and `dtmf()` tells the digit. */
+  dtmfStart: [start: DtmfStart]
   /** A re-INVITE or UPDATE changed codec, address or direction; `input` and `output` stay the same objects. */
   media: [media: Media]
 }
@@ -275,6 +277,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
         ),
       })
     }
+    media.onDtmfStart = start => void this.safeEmit('dtmfStart', start)
     media.onChange = ({ first }) => {
       if (media.remoteHold !== this.#held.remote) {
         this.#held.remote = media.remoteHold

@@ -250,6 +250,32 @@ t.test('a call with no audio ends by itself, with an error that says what to che
   t.match(ended, { by: 'timeout', cause: 'media-timeout', error: { code: 'SIP_MEDIA_TIMEOUT' } })
 })
 
+t.test('a key that goes down is told before the digit', async t => {
+  const lab = createLab({ network: { delayMs: 10 } })
+  const agent = await lab.endpoint('agent.lab')
+  const phone = await lab.endpoint('phone.lab')
+  const seen: string[] = []
+  const times: number[] = []
+  void agent.serve(async call => {
+    call.on('dtmfStart', ({ digit }) => {
+      seen.push(`${digit} down`)
+      times.push(lab.clock.now())
+    })
+    await call.answer()
+    for await (const { digit } of call.dtmf()) {
+      seen.push(digit)
+      times.push(lab.clock.now())
+    }
+  })
+  await lab.run(async () => {
+    const call = await phone.call(target)
+    await call.sendDtmf('47', { durationMs: 200 })
+    await call.sleep(200)
+  })
+  t.same(seen, ['4 down', '4', '7 down', '7'])
+  t.ok((times[1] ?? 0) - (times[0] ?? 0) >= 150, 'by about the time it is held')
+})
+
 t.test('a phone that rings for longer than the media timeout is not taken for dead', async t => {
   const lab = createLab()
   const agent = await lab.endpoint('agent.lab')

@@ -58,6 +58,7 @@ class NodeUdpSocket implements UdpSocket {
   readonly #socket: Socket
   readonly #family: 4 | 6
   readonly #sent: ((error: Error | null) => void) | undefined
+  #lastRemote: SocketAddress | undefined
   #closed = false
 
   constructor(socket: Socket, family: 4 | 6, reportSendErrors: boolean) {
@@ -89,7 +90,12 @@ class NodeUdpSocket implements UdpSocket {
 
   #receive(data: Buffer, remote: RemoteInfo): void {
     if (this.#closed) return
-    this.onMessage?.(data, { address: remote.address, port: remote.port, family: this.#family })
+    const { address, port } = remote
+    // Most sockets hear one peer for long: the same value again costs no object.
+    if (port !== this.#lastRemote?.port || address !== this.#lastRemote.address) {
+      this.#lastRemote = { address, port, family: this.#family }
+    }
+    this.onMessage?.(data, this.#lastRemote)
   }
 
   #fail(error: Error): void {
