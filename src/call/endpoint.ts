@@ -229,6 +229,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
     for (const call of this.#calls) void call.hangup()
     const settled = Promise.all([drained, this.#core.close()])
     await this.#within(giveUpMs, settled)
+    this.#core.abandon()
     for (const call of this.#calls) call.endNow({ by: 'local', cause: 'closed' })
     this.#transactions.close()
     await this.#transport.close()

@@ -82,6 +82,24 @@ t.test('closing does not wait for those who never answer', async t => {
   })
 })
 
+t.test('nothing is left of an answer nobody acknowledged when its endpoint closes', async t => {
+  const lab = createLab()
+  const agent = await lab.endpoint('agent.lab')
+  const phone = await lab.endpoint('phone.lab')
+  void agent.serve(async call => {
+    lab.network.setConditions({ loss: 1 })
+    await call.answer()
+    await call.ended
+  })
+  await lab.run(async () => {
+    const calling = phone.call(target).catch((error: unknown) => error)
+    await lab.clock.sleep(100)
+    await Promise.all([agent.close({ giveUpMs: 1_000 }), phone.close({ giveUpMs: 1_000 })])
+    t.match(await calling, { code: /^SIP_/ })
+    t.equal(lab.clock.pendingTimers, 0)
+  })
+})
+
 t.test('a phone that rings for ever is given up, with CANCEL', async t => {
   const lab = createLab()
   const agent = await lab.endpoint('agent.lab')

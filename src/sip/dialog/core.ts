@@ -183,10 +183,13 @@ export class UserAgentCore {
       // What is kept for repeated 2xx would hold the process up; with the transport closed nobody comes for it.
       this.#acks.clear()
       this.#late.clear()
-      this.#acks.clear()
-      this.#late.clear()
     })()
     return this.#closing
+  }
+
+  /** What `close()` still waits for ends now: nobody is waited for any more, neither for an ACK nor for the answer to a BYE. */
+  abandon(): void {
+    for (const session of this.#sessions.values()) session.abandon()
   }
 
   #checkRoom(): void {

@@ -178,6 +178,12 @@ export abstract class InviteSessionBase<
     return this.#machine
   }
 
+  /** As if the peer had been waited for in vain. */
+  abandon(): void {
+    this.feed('no-ack')
+    this.feed('bye-done')
+  }
+
   /** Feeds an event to the table and carries out what it says. Events that actions cause wait until the row is done. */
   protected feed(event: Event | CommonEvent): void {
     this.#events.push(event)
