@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { tone } from '../../src/media/audio/tones.ts'
 import { createLab } from '../../src/testing/lab.ts'
+import { plainCommand } from '../support/plain-command.ts'
 import { countLines, titledBlocks } from '../support/readme.ts'
 import { repositoryRoot } from '../support/repository.ts'
 
@@ -26,7 +27,9 @@ t.test('the agent in the README has at most ten lines and compiles against the p
       include: ['agent.ts', '../../src/media/sdp/sdp-transform.d.ts'],
     }),
   )
-  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', config], { encoding: 'utf8' })
+  const { status, stdout } = spawnSync(...plainCommand(process.execPath, [tsc, '-p', config]), {
+    encoding: 'utf8',
+  })
   t.equal(status, 0, stdout)
 })
 

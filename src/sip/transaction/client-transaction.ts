@@ -122,7 +122,7 @@ export class ClientTransaction implements RunnerHost {
     return 'sent'
   }
 
-  /** @internal First transmission. Throws what is the caller's fault; transport failures come by callback. */
+  /** For the layer. First transmission. Throws what is the caller's fault; transport failures come by callback. */
   begin(): void {
     let sent: Sent | Promise<Sent>
     try {
@@ -144,7 +144,7 @@ export class ClientTransaction implements RunnerHost {
     sending.then(sent => this.#left(sent)).catch((error: unknown) => this.#fail(asTransportError(error)))
   }
 
-  /** @internal */
+  /** For the layer. */
   receive(response: SipResponse, flow: Flow): void {
     const { statusCode } = response
     const runner = this.#runner
@@ -163,7 +163,7 @@ export class ClientTransaction implements RunnerHost {
     if (this.#cancel?.sent === false && this.state === 'proceeding') this.#sendCancel()
   }
 
-  /** @internal The layer closes: tells the user unless there was a final response. */
+  /** The layer closes: tells the user unless there was a final response. */
   stop(error: SipTransportError): void {
     if (this.#ended) return
     if (this.#final === undefined) this.onTransportError?.(error)
@@ -190,12 +190,12 @@ export class ClientTransaction implements RunnerHost {
     this.#runner.start()
   }
 
-  /** @internal */
+  /** For the layer. */
   changed(previous: string | undefined): void {
     this.#host.changed(this, previous)
   }
 
-  /** @internal */
+  /** For the layer. */
   perform(action: OutwardAction): void {
     switch (action.do) {
       case 'send':
