@@ -1,6 +1,7 @@
 import { OptionError } from '../runtime/errors.ts'
 import { canonicalName, idOf } from '../sip/message/names.ts'
 import { NameAddr } from '../sip/message/name-addr.ts'
+import { parseUri } from '../sip/message/uri.ts'
 import type { HeaderList } from '../sip/dialog/session-types.ts'
 
 /** Header fields the stack writes itself; a second one from outside would break the dialog. */
@@ -37,7 +38,8 @@ export function parseTarget(value: unknown, field: string): NameAddr {
   let parsed: NameAddr
   let port: number | undefined
   try {
-    parsed = NameAddr.parse(value)
+    // Without angle brackets, `;transport=tcp` would belong to the header and not to the URI (RFC 3261 §20.10).
+    parsed = value.includes('<') ? NameAddr.parse(value) : new NameAddr({ uri: parseUri(value) })
     const { uri } = parsed
     if (uri.kind === 'sip') port = uri.port
   } catch (cause) {

@@ -49,6 +49,27 @@ t.test(
   },
 )
 
+t.test('a target keeps its parameters, with and without angle brackets', async t => {
+  const lab = createLab()
+  const agent = await lab.endpoint('agent.lab')
+  const phone = await lab.endpoint('phone.lab', { transports: ['tcp'] })
+  const vias: string[] = []
+  void agent.serve(call => {
+    vias.push(call.invite.via.transport)
+    call.reject(486)
+  })
+  await lab.run(async () => {
+    for (const uri of [
+      'sip:x@agent.lab;transport=tcp',
+      '<sip:x@agent.lab;transport=tcp>',
+      '"X" <sip:x@10.0.0.1;transport=tcp>',
+    ]) {
+      t.match(await phone.call(uri).catch((error: unknown) => error), { statusCode: 486 }, uri)
+    }
+  })
+  t.same(vias, ['TCP', 'TCP', 'TCP'])
+})
+
 t.test('closing while a call is being dialled ends both', async t => {
   const lab = createLab()
   const phone = await lab.endpoint('phone.lab')
