@@ -87,6 +87,11 @@ export class UserAgentCore {
   readonly #limits: CoreLimits
   readonly #retryAfter: string
   readonly #sessions = new Map<string, AnySession>()
+  /**
+   * The latest call and transaction, though nobody asks for them: V8 throws the compiled code of a class away when a full collection finds no
+   * instance of it, and at a few hundred calls a second none may be alive at that moment.
+   */
+  readonly #latest: { call?: ServerSession; transaction?: ServerTransaction } = {}
   readonly #acks: ExpiringMap<KeptAck>
   readonly #late: ExpiringMap<LateInvite>
   /** BYEs under way. */
@@ -203,6 +208,7 @@ export class UserAgentCore {
   // ---- in -------------------------------------------------------------------------------------------------------
 
   #receive(transaction: ServerTransaction): void {
+    this.#latest.transaction = transaction
     const { request } = transaction
     const { tag } = request.to
     if (tag === undefined) {
@@ -268,7 +274,10 @@ export class UserAgentCore {
       return
     }
     const key = localKey(transaction.request.callId, transaction.toTag)
-    const session = new ServerSession(this.#host, transaction, () => this.#sessions.delete(key))
+    const session: ServerSession = new ServerSession(this.#host, transaction, () => {
+      this.#sessions.delete(key)
+      this.#latest.call = session
+    })
     this.#sessions.set(key, session)
     try {
       onInvite(session)

@@ -48,8 +48,13 @@ export function parseMessage(bytes: Uint8Array, options: ParseOptions = {}): Sip
       reasonPhrase: 'Message Too Large',
     })
   }
-  return new Reading(buffer, limits, options.framing === 'stream').message()
+  const message = new Reading(buffer, limits, options.framing === 'stream').message()
+  latest.message = message
+  return message
 }
+
+/** Keeps the shapes of a message and of what was read from it alive between messages: see `Scanner.kept`. */
+const latest: { message?: SipMessage } = {}
 
 export interface Head {
   contentLength: number
