@@ -24,7 +24,7 @@ export async function run({ short }: BenchOptions): Promise<readonly BenchLine[]
 
 async function playCalls(count: number): Promise<void> {
   for (let done = 0; done < count; done += 1) {
-    const lab = createLab({ network: { delayMs: 20, jitterMs: 10, loss: 0.01 } })
+    const lab = createLab({ network: { delayMs: 20 } })
     const endpoint = await lab.endpoint('agent.lab')
     void runAgent(endpoint, echoAgent())
     const caller = lab.caller()

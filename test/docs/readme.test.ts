@@ -68,3 +68,7 @@ t.test('every file the README links to is there', async t => {
     t.ok(existsSync(join(repositoryRoot, target)), target)
   }
 })
+
+t.test('nothing in the README is left to fill in', async t => {
+  t.notMatch(readme, /%[A-Z]+%/)
+})
