@@ -36,8 +36,9 @@ export interface AudioSink {
   readonly ended: boolean
   /**
    * Queues a copy of `samples`, and settles when the queue is below its high-water mark. A rest shorter than a
-   * packet waits for the next write or for `flush()`. After the end it settles once the audio would have been
-   * played, so that a loop that does not look cannot starve the process. Rejects with an `OptionError` only.
+   * packet waits for the next write or for `flush()`. After the end it settles up to 20 ms later, so that a loop that
+   * does not look cannot starve the process. Rejects with an `OptionError` only: not PCM, or more in one piece than the
+   * sink can hold (120 s); `play` takes any length.
    */
   write(samples: Int16Array): Promise<void>
   /** Settles when all written so far was sent, its last packet filled up with silence, or was cleared. */
@@ -68,6 +69,9 @@ export interface LiveAudioSinkOptions {
   readonly clock?: Clock
 }
 
+/** What a write after the end takes: as long as a packet. */
+const PACE_AFTER_END_MS = 20
+
 /** The sink a media session empties, one packet's worth at a time. */
 export class LiveAudioSink implements AudioSink {
   readonly sampleRate: number
@@ -82,6 +86,7 @@ export class LiveAudioSink implements AudioSink {
   #lastSample = 0
   #refused = 0
   #ended = false
+  #nowhere: Promise<void> | undefined
 
   constructor(options: LiveAudioSinkOptions) {
     this.sampleRate = checkRate(options.sampleRate)
@@ -107,6 +112,7 @@ export class LiveAudioSink implements AudioSink {
   write(samples: Int16Array): Promise<void> {
     if (!(samples instanceof Int16Array)) return Promise.reject(notSamples(samples))
     if (this.#ended) return this.#writeNowhere(samples.length)
+    if (samples.length > this.#queue.maxSamples) return Promise.reject(this.#tooLong(samples.length))
     const taken = this.#queue.push(samples)
     this.#ledger.wrote(taken)
     if (taken < samples.length) {
@@ -201,13 +207,27 @@ export class LiveAudioSink implements AudioSink {
     })
   }
 
+  /** One timer, however many writes come. */
   #writeNowhere(count: number): Promise<void> {
     this.#refused += count
     const clock = this.#clock
     if (clock === undefined) return SETTLED
-    return new Promise(resolve => {
-      clock.setTimer(clock.now() + (count * 1000) / this.sampleRate, resolve)
+    this.#nowhere ??= new Promise(resolve => {
+      clock.setTimer(clock.now() + PACE_AFTER_END_MS, () => {
+        this.#nowhere = undefined
+        resolve()
+      })
     })
+    return this.#nowhere
+  }
+
+  #tooLong(count: number): OptionError {
+    const seconds = (samples: number): string => (samples / this.sampleRate).toFixed(0)
+    const most = seconds(this.#queue.maxSamples)
+    return new OptionError(
+      'samples',
+      `${seconds(count)} s in one piece; give at most ${most} s, or use play()`,
+    )
   }
 
   #openRoom(): void {

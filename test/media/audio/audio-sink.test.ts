@@ -501,3 +501,21 @@ t.test('a view taken anew for every chunk converts as one stream', async t => {
   for (let at = 0; at < played.length; at += 160) sink.readFrame(played.subarray(at, at + 160))
   t.ok(goertzelDbfs(played, 8000, 400) > levelDbfs(played) - 0.1, 'nothing but the tone')
 })
+
+t.test('one write of more than the sink can hold is refused by name, and nothing of it is heard', async t => {
+  const sink = new LiveAudioSink({ sampleRate: 8000, maxBufferedMs: 1000 })
+  await t.rejects(sink.write(new Int16Array(8001)), { code: 'SIP_OPTION', field: 'samples' })
+  t.equal(sink.bufferedMs, 0)
+  t.equal(sink.refusedMs, 0)
+})
+
+t.test('writes after the end share one short timer, however many there are and however long', async t => {
+  const clock = new VirtualClock()
+  const sink = new LiveAudioSink({ sampleRate: 8000, clock })
+  sink.end()
+  const late = Array.from({ length: 1000 }, () => sink.write(new Int16Array(8000)))
+  t.equal(clock.pendingTimers, 1)
+  await clock.advance(20)
+  await Promise.all(late)
+  t.equal(clock.pendingTimers, 0)
+})
