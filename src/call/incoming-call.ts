@@ -9,7 +9,7 @@ import type { CallContext, Media } from './call.ts'
 import { Call } from './call.ts'
 import { checkHeaders } from './checks.ts'
 import type { CodecName } from './options.ts'
-import { requireSdp, sdpBody } from './sdp-body.ts'
+import { sdpBody, sdpText } from './sdp-body.ts'
 
 export interface AnswerOptions {
   /** Codecs to accept, in order of preference; default those of the endpoint. */
@@ -83,7 +83,6 @@ export class IncomingCall extends Call {
 
   /** Sends the caller elsewhere: 302, or 301 when it is for good. `targets` are URIs. */
   redirect(targets: readonly string[], options: { readonly permanent?: boolean } = {}): void {
-    if (targets.length === 0) throw new OptionError('targets', 'give at least one URI to redirect to')
     this.session.redirect(targets, options)
   }
 
@@ -109,7 +108,7 @@ export class IncomingCall extends Call {
     this.#throwIfOver()
     const { offer } = this.session
     try {
-      const sdp = offer === undefined ? undefined : requireSdp(offer)
+      const sdp = offer === undefined ? undefined : sdpText(offer)
       const media = await this.prepareMedia(options.codecs, this.#towards())
       this.#throwIfOver()
       const body = sdpBody(sdp === undefined ? media.createOffer() : media.answerOffer(sdp))

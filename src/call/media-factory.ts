@@ -35,11 +35,6 @@ export class MediaFactory {
     this.#pacer = new Pacer({ clock: options.runtime.clock })
   }
 
-  /** How late frames left, all calls together. */
-  get pacing(): ReturnType<Pacer['snapshot']> {
-    return this.#pacer.snapshot()
-  }
-
   open(request: {
     readonly token: string
     readonly codecs?: readonly CodecName[] | undefined

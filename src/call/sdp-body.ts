@@ -1,4 +1,3 @@
-import { SipError } from '../runtime/errors.ts'
 import type { SessionBody } from '../sip/dialog/session-types.ts'
 
 const contentType = 'application/sdp'
@@ -8,17 +7,7 @@ export function sdpBody(text: string): SessionBody {
   return { contentType, body: Buffer.from(text, 'utf8') }
 }
 
-/** The SDP in a body; a peer that left Content-Type out is taken to mean SDP. */
+/** The SDP in a body: the session hands on no other kind (it answers 415 itself). */
 export function sdpText(body: SessionBody): string {
   return Buffer.from(body.body.buffer, body.body.byteOffset, body.body.byteLength).toString('utf8')
-}
-
-/** An error that answers the INVITE with 415 when the body is something else. */
-export function requireSdp(body: SessionBody): string {
-  if (body.contentType !== '' && !body.contentType.toLowerCase().startsWith(contentType)) {
-    throw Object.assign(new SipError('SIP_SDP', `the body is ${body.contentType}, not ${contentType}`), {
-      statusCode: 415,
-    })
-  }
-  return sdpText(body)
 }

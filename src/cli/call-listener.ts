@@ -23,18 +23,12 @@ export class CallListener {
   readonly #call: Call
   #frame: Int16Array = new Int16Array(0)
   #onFrame: (() => void) | undefined
-  #samples = 0
   #kept: Int16Array[] | undefined
 
   constructor(call: Call) {
     this.#call = call
     this.sampleRate = call.media.input.sampleRate
     void this.#listen()
-  }
-
-  /** Samples heard since the start. */
-  get position(): number {
-    return this.#samples
   }
 
   /** Keeps what is heard from now on for `kept`. */
@@ -89,7 +83,6 @@ export class CallListener {
   async #listen(): Promise<void> {
     for await (const { samples } of this.#call.media.input) {
       this.#frame = samples
-      this.#samples += samples.length
       this.#kept?.push(samples.slice())
       this.#onFrame?.()
     }
