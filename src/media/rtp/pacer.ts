@@ -4,9 +4,9 @@ import type { Clock, Timer } from '../../runtime/runtime.ts'
 export interface PacedStream {
   /**
    * One frame is due. `dueAt` is when (clock ms), `skipped` how many frames before it were missed and will not be asked for:
-   * the stream advances its timestamp past them. Adding and removing streams from within is allowed.
+   * the stream advances its timestamp past them; `now` is the present. Adding and removing streams from within is allowed.
    */
-  tick(dueAt: number, skipped: number): void
+  tick(dueAt: number, skipped: number, now: number): void
 }
 
 export interface PacedHandle {
@@ -56,6 +56,14 @@ interface Entry {
   /** Due time in slots since the origin. */
   due: number
   removed: boolean
+  /** The entry behind it in its slot. */
+  next: Entry | undefined
+}
+
+/** The entries of one slot, in the order they came: linked, because an array that is emptied gives its memory back each round. */
+interface Slot {
+  first: Entry | undefined
+  last: Entry | undefined
 }
 
 const MAX_INTERVAL_MS = 120
@@ -74,10 +82,8 @@ export class Pacer {
   readonly #intervalMs: number
   readonly #streamsPerSlot: number
   readonly #onError: ((error: unknown, stream: PacedStream) => void) | undefined
-  // A timing wheel: an entry due at slot n lies in bucket n % size. Longer than any interval, so a round is never crossed.
-  readonly #wheel: Entry[][]
-  // Takes the place of the bucket being run, so that ticks may fill it.
-  #spare: Entry[] = []
+  // A timing wheel: an entry due at slot n lies at n % size. Longer than any interval, so a round is never crossed.
+  readonly #wheel: readonly Slot[]
   // Streams by phase within the default interval.
   readonly #load: Int32Array
   #size = 0
@@ -102,7 +108,10 @@ export class Pacer {
     this.#intervalMs = options.intervalMs ?? 20
     this.#streamsPerSlot = options.streamsPerSlot ?? 64
     this.#onError = options.onError
-    this.#wheel = Array.from({ length: MAX_INTERVAL_MS / slotMs + 1 }, () => [])
+    this.#wheel = Array.from({ length: MAX_INTERVAL_MS / slotMs + 1 }, () => ({
+      first: undefined,
+      last: undefined,
+    }))
     this.#load = new Int32Array(this.#slotsOf(this.#intervalMs))
   }
 
@@ -111,7 +120,7 @@ export class Pacer {
     const interval = this.#slotsOf(intervalMs)
     const due = this.#choosePhase(interval)
     const phase = due % this.#load.length
-    const entry: Entry = { stream, interval, phase, due, removed: false }
+    const entry: Entry = { stream, interval, phase, due, removed: false, next: undefined }
     this.#load[phase]! += 1
     this.#size += 1
     this.#put(entry)
@@ -143,9 +152,8 @@ export class Pacer {
 
   /** Removes every stream. */
   close(): void {
-    for (const bucket of this.#wheel) {
-      for (const entry of bucket) entry.removed = true
-      bucket.length = 0
+    for (const slot of this.#wheel) {
+      for (let entry = takeAll(slot); entry !== undefined; entry = entry.next) entry.removed = true
     }
     this.#load.fill(0)
     this.#size = 0
@@ -198,7 +206,11 @@ export class Pacer {
   }
 
   #put(entry: Entry): void {
-    this.#wheel[entry.due % this.#wheel.length]!.push(entry)
+    const slot = this.#wheel[entry.due % this.#wheel.length]!
+    entry.next = undefined
+    if (slot.last === undefined) slot.first = entry
+    else slot.last.next = entry
+    slot.last = entry
   }
 
   #arm(slot: number): void {
@@ -222,15 +234,15 @@ export class Pacer {
     let failed = false
     let failure: unknown
     const reached = this.#slotAt(this.#clock.now())
-    // After a stall of more than a round each bucket is visited once; its entries know how much they missed.
+    // After a stall of more than a round each slot is visited once; its entries know how much they missed.
     const first = Math.max(this.#current + 1, reached - this.#wheel.length + 1)
     for (let slot = first; slot <= reached; slot += 1) {
-      const index = slot % this.#wheel.length
-      const bucket = this.#wheel[index]!
-      if (bucket.length === 0) continue
-      this.#current = slot
-      this.#wheel[index] = this.#spare
-      for (const entry of bucket) {
+      // Taken out first, so that ticks may fill the slot anew.
+      let waiting = takeAll(this.#wheel[slot % this.#wheel.length]!)
+      if (waiting !== undefined) this.#current = slot
+      while (waiting !== undefined) {
+        const entry = waiting
+        waiting = entry.next
         if (entry.removed) continue
         if (entry.due > reached) {
           this.#put(entry)
@@ -247,8 +259,6 @@ export class Pacer {
           }
         }
       }
-      bucket.length = 0
-      this.#spare = bucket
     }
     this.#current = Math.max(this.#current, reached)
     this.#running = false
@@ -263,13 +273,14 @@ export class Pacer {
     entry.due = due + interval
     this.#put(entry)
     const dueAt = this.#origin + due * this.#slotMs
-    const late = this.#clock.now() - dueAt
+    const now = this.#clock.now()
+    const late = now - dueAt
     const bin = late <= 0 ? 0 : Math.floor(late / BIN_MS)
     this.#errors[bin < BINS ? bin : BINS - 1]! += 1
     if (late > this.#errorMax) this.#errorMax = late
     this.#ticks += 1
     this.#skipped += missed
-    entry.stream.tick(dueAt, missed)
+    entry.stream.tick(dueAt, missed, now)
   }
 
   #drop(entry: Entry): void {
@@ -283,7 +294,7 @@ export class Pacer {
     if (this.#size === 0) return
     const length = this.#wheel.length
     for (let slot = this.#current + 1; slot <= this.#current + length; slot += 1) {
-      if (this.#wheel[slot % length]!.length > 0) {
+      if (this.#wheel[slot % length]!.first !== undefined) {
         this.#arm(slot)
         return
       }
@@ -301,4 +312,12 @@ export class Pacer {
     }
     return BINS * BIN_MS
   }
+}
+
+/** Empties the slot and returns the chain of what was in it. */
+function takeAll(slot: Slot): Entry | undefined {
+  const { first } = slot
+  slot.first = undefined
+  slot.last = undefined
+  return first
 }

@@ -29,6 +29,8 @@ export class DigitSender {
   #agreed: NegotiatedTelephoneEvent | undefined
   #sender: TelephoneEventSender | undefined
   #sent = 0
+  /** Something was asked for and is not over yet: one look tells a call without digits that there is nothing to do. */
+  #busy = false
   #ended = false
 
   constructor(options: {
@@ -95,16 +97,21 @@ export class DigitSender {
       }
       signal?.addEventListener('abort', abort, { once: true })
       this.#requests.push(request)
+      this.#busy = true
     })
   }
 
   /** The frame that begins at `timestamp`; `undefined` when audio may have it. */
   next(timestamp: number): DigitFrame | undefined {
+    if (!this.#busy) return undefined
     const sender = this.#sender
     if (sender === undefined || this.#agreed === undefined) return undefined
     if (!sender.active) {
       const request = this.#requests[0]
-      if (request === undefined) return undefined
+      if (request === undefined) {
+        this.#busy = false
+        return undefined
+      }
       if (request.begun) {
         this.#finish(request)
         request.resolve()

@@ -4,6 +4,7 @@ import type { LiveAudioSource } from '../audio/audio-source.ts'
 import type { AudioCodec } from '../codec/codec.ts'
 import { SymmetricLatch } from '../rtp/latch.ts'
 import { MediaTimeout } from '../rtp/media-timeout.ts'
+import type { PacedStream } from '../rtp/pacer.ts'
 import type { ReceivedDigit, StartedDigit } from '../rtp/telephone-event-receiver.ts'
 import type { MediaAddress, NegotiatedAudio } from '../sdp/negotiated.ts'
 import { familyOf, resolveRemote } from './addresses.ts'
@@ -22,9 +23,14 @@ export interface FlowEvents {
   onTimeout(silentMs: number): void
   onDigitStart(digit: StartedDigit): void
   onDigit(digit: ReceivedDigit): void
-  /** One turn is done: what was heard and sent in it, `undefined` where nothing flowed. */
-  onTurn(dueAt: number, heard: Int16Array | undefined, sent: Int16Array | undefined): void
 }
+
+/** One turn is done: what was heard and sent in it, `undefined` where nothing flowed. */
+export type TurnListener = (
+  dueAt: number,
+  heard: Int16Array | undefined,
+  sent: Int16Array | undefined,
+) => void
 
 export interface FlowOptions {
   readonly clock: Clock
@@ -45,10 +51,18 @@ export interface FlowOptions {
 }
 
 /** RTP of one call both ways, turn by turn, as the last agreement has it. */
-export class MediaFlow {
+export class MediaFlow implements PacedStream {
   readonly receiver: MediaReceiver
   readonly sender: MediaSender
+  /** Set while somebody records. */
+  onTurn: TurnListener | undefined
   readonly #options: FlowOptions
+  // What every packet needs lies in the flow itself: with hundreds of calls each object on the way costs the processor a wait.
+  readonly #clock: Clock
+  readonly #source: LiveAudioSource
+  readonly #sink: LiveAudioSink
+  readonly #startedAt: number
+  readonly #timeoutMs: number
   readonly #frame: Int16Array
   readonly #timeout: MediaTimeout
   #audio: NegotiatedAudio | undefined
@@ -58,13 +72,19 @@ export class MediaFlow {
   #expectMedia = true
   #heard = false
   #lastPacketAt: number
-  #timedOut = false
+  /** The last packet of the silence that the owner was told of. */
+  #toldSilentSince = NaN
   #followed: object | undefined
   #skippedTicks = 0
 
   constructor(options: FlowOptions) {
     const { clock, events, source, sink, timeoutMs } = options
     this.#options = options
+    this.#clock = clock
+    this.#source = source
+    this.#sink = sink
+    this.#startedAt = options.startedAt
+    this.#timeoutMs = timeoutMs
     this.#frame = scratchFrames((source.sampleRate * options.frameMs) / 1000).heard
     this.#lastPacketAt = clock.now()
     this.#timeout = new MediaTimeout(this.#lastPacketAt, { initialMs: timeoutMs, runningMs: timeoutMs })
@@ -109,8 +129,7 @@ export class MediaFlow {
       return
     }
     if (timeout.paused) {
-      this.#lastPacketAt = this.#options.clock.now()
-      this.#timedOut = false
+      this.#lastPacketAt = this.#clock.now()
     }
     timeout.resume(this.#lastPacketAt)
   }
@@ -118,39 +137,41 @@ export class MediaFlow {
   datagram(bytes: Uint8Array, address: string, port: number): void {
     const latch = this.#latch
     if (latch === undefined) return
-    const now = this.#options.clock.now()
+    const now = this.#clock.now()
     if (!this.receiver.datagram(bytes, address, port, latch, now)) return
     this.#lastPacketAt = now
-    this.#timedOut = false
-    this.#timeout.packet(now)
     if (latch.remote !== this.#followed) this.#follows(latch.remote)
   }
 
   /** The pacer's turn, due at `dueAt`; `skipped` turns before it never came. */
-  turn(dueAt: number, skipped: number): void {
+  tick(dueAt: number, skipped: number, now: number): void {
     this.#skippedTicks += skipped
-    const now = this.#options.clock.now()
     const heard = this.#hear(now, dueAt)
     const sent = this.#say(skipped)
-    this.#options.events.onTurn(dueAt, heard, sent)
+    if (this.onTurn !== undefined) this.onTurn(dueAt, heard, sent)
     // After a stall what came meanwhile is still in the socket: the next turn knows better.
-    if (skipped === 0 && !this.#timedOut && this.#timeout.check(now)) {
-      this.#timedOut = true
-      this.#options.events.onTimeout(now - this.#lastPacketAt)
-    }
+    if (skipped === 0 && now - this.#lastPacketAt >= this.#timeoutMs) this.#checkTimeout(now)
+  }
+
+  #checkTimeout(now: number): void {
+    const since = this.#lastPacketAt
+    this.#timeout.packet(since)
+    if (!this.#timeout.check(now) || this.#toldSilentSince === since) return
+    this.#toldSilentSince = since
+    this.#options.events.onTimeout(now - since)
   }
 
   #hear(now: number, dueAt: number): Int16Array | undefined {
-    this.receiver.digits.expire(now)
+    this.receiver.expireDigits(now)
     if (!this.#receives) return undefined
     const concealed = this.receiver.frame(now, this.#frame)
-    this.#options.source.push(this.#frame, dueAt - this.#options.startedAt, concealed)
+    this.#source.push(this.#frame, dueAt - this.#startedAt, concealed)
     return this.#frame
   }
 
   #say(skipped: number): Int16Array | undefined {
     if (this.#sends && this.#latch !== undefined) {
-      return this.sender.turn(this.#options.sink, this.#latch.remote, skipped)
+      return this.sender.turn(this.#sink, this.#latch.remote, skipped)
     }
     this.sender.rest(skipped + 1)
     return undefined

@@ -1,4 +1,5 @@
 import { SipError } from '../../runtime/errors.ts'
+import type { UdpSocket } from '../../runtime/runtime.ts'
 import type { AudioSink } from '../audio/audio-sink.ts'
 import { LiveAudioSink } from '../audio/audio-sink.ts'
 import type { AudioSource } from '../audio/audio-source.ts'
@@ -18,6 +19,7 @@ import { DigitQueue } from './digit-queue.ts'
 import { DigitSender } from './digit-sender.ts'
 import { familyOf, reachable } from './addresses.ts'
 import { MediaFlow } from './flow.ts'
+import type { TurnListener } from './flow.ts'
 import { changeBetween, mediaStats } from './summaries.ts'
 import type {
   DtmfDigit,
@@ -98,7 +100,6 @@ export class MediaSession {
       frameMs: FRAME_MS,
       onDigit: (digit, durationMs) => this.#publishDigit('out', digit, durationMs),
     })
-    port.rtp.onMessage = (data, remote) => this.#flow?.datagram(data, remote.address, remote.port)
     // An ICMP refusal, for instance: the peer may not be listening yet.
     port.rtp.onError = () => undefined
     this.#publish({ kind: 'open' })
@@ -233,10 +234,13 @@ export class MediaSession {
       ...options,
       sampleRate: this.#liveSource().sampleRate,
       onStop: stopped => {
-        if (this.#recordings.delete(stopped)) this.#publish({ kind: 'recording-stop', ...fileOf(stopped) })
+        if (!this.#recordings.delete(stopped)) return
+        this.#tellRecordings(this.#flow)
+        this.#publish({ kind: 'recording-stop', ...fileOf(stopped) })
       },
     })
     this.#recordings.add(recording)
+    this.#tellRecordings(this.#flow)
     this.#publish({ kind: 'recording-start', ...fileOf(recording) })
     if (this.closed) await recording.stop()
     return recording
@@ -276,8 +280,9 @@ export class MediaSession {
     const before = this.#audio
     this.#audio = audio
     const flow = (this.#flow ??= this.#newFlow())
+    this.#tellRecordings(flow)
     flow.apply(audio)
-    this.#paced ??= this.#options.pacer.add({ tick: (dueAt, skipped) => flow.turn(dueAt, skipped) }, FRAME_MS)
+    this.#paced ??= this.#options.pacer.add(flow, FRAME_MS)
     const { codec, direction, remote } = audio
     this.#publish({ kind: 'negotiated', codec: codec.name, direction, ...(remote && { remote }) })
     this.onChange?.(changeBetween(before, audio))
@@ -338,14 +343,22 @@ export class MediaSession {
         },
         onDigitStart: digit => this.#digitBegan(digit),
         onDigit: digit => this.#digitCame(digit),
-        onTurn: (dueAt, heard, sent) => {
-          if (this.#recordings.size === 0) return
-          for (const recording of this.#recordings) recording.turn(dueAt, heard, sent)
-        },
       },
     })
+    const receive: UdpSocket['onMessage'] = (data, remote) =>
+      flow.datagram(data, remote.address, remote.port)
+    this.#port.rtp.onMessage = receive
     flow.watch(this.#expectMedia)
     return flow
+  }
+
+  /** Whoever records hears of every turn. */
+  #tellRecordings(flow: MediaFlow | undefined): void {
+    if (flow === undefined) return
+    const tell: TurnListener = (dueAt, heard, sent) => {
+      for (const recording of this.#recordings) recording.turn(dueAt, heard, sent)
+    }
+    flow.onTurn = this.#recordings.size === 0 ? undefined : tell
   }
 
   async #close(): Promise<void> {

@@ -43,6 +43,9 @@ export class MediaReceiver {
   #payloadType = -1
   #codec: string | undefined
   #quiet = false
+  #digitsCame = false
+  /** Payload buffers that were played and may be filled again. */
+  readonly #spare: Uint8Array[] = []
   #malformed = 0
   #wrongPayloadType = 0
   #concealedSamples = 0
@@ -98,6 +101,11 @@ export class MediaReceiver {
     return true
   }
 
+  /** Digits whose end was lost are given up for ended. */
+  expireDigits(now: number): void {
+    if (this.#digitsCame) this.digits.expire(now)
+  }
+
   /** Fills `out` with the next frame; true when part of it was made up. */
   frame(now: number, out: Int16Array): boolean {
     let filled = this.#rest.length > 0 ? this.#rest.shift(out) : 0
@@ -110,7 +118,9 @@ export class MediaReceiver {
         concealed = true
         filled = this.#conceal(out, filled, result.duration)
       } else {
-        filled = this.#decode(out, filled, result.payload, result.payloadType)
+        const { payload } = result
+        filled = this.#decode(out, filled, payload, result.payloadType)
+        if (this.#spare.length < SPARE_PAYLOADS) this.#spare.push(payload)
       }
     }
     this.#quiet = isQuiet(out)
@@ -142,14 +152,23 @@ export class MediaReceiver {
     // What is far off the sequence may begin a new run: the jitter buffer has a view of its own.
     if (verdict === 'duplicate') return
     if (eventRate === undefined) {
-      const { bytes, payloadOffset, payloadLength, payloadType, marker } = view
-      // Cheaper than a view cut by Buffer, which goes through its constructor.
-      const payload = new Uint8Array(bytes.buffer, bytes.byteOffset + payloadOffset, payloadLength)
+      const { payloadType, marker } = view
+      const payload = this.#copyPayload()
       this.#jitter?.push(sequence, timestamp, payload, payloadType, marker, ssrc, now)
       return
     }
+    this.#digitsCame = true
     this.#jitter?.pushOther(sequence, ssrc)
     this.digits.packet(view, eventRate, now)
+  }
+
+  // A copy in a buffer that this call used before: the datagram is in the processor's cache now, and would not be when played.
+  #copyPayload(): Uint8Array {
+    const { bytes, payloadOffset, payloadLength } = view
+    let payload = this.#spare.pop()
+    if (payload?.length !== payloadLength) payload = new Uint8Array(payloadLength)
+    for (let i = 0; i < payloadLength; i += 1) payload[i] = bytes[payloadOffset + i] as number
+    return payload
   }
 
   #silence(out: Int16Array, from: number): number {
@@ -202,6 +221,9 @@ export class MediaReceiver {
     })
   }
 }
+
+/** As many as a jitter buffer holds on a usual network. */
+const SPARE_PAYLOADS = 8
 
 /** Leaving a frame out or putting one in is not heard below this (-50 dBFS at the most). */
 const QUIET = 100
