@@ -19,8 +19,11 @@ export interface Clock {
   now(): number
   /** Milliseconds since the Unix epoch, for records that people read. */
   wallTime(): number
-  /** Runs `run` once when `now()` has reached `atMs`; a time in the past means as soon as possible, never synchronously. */
-  setTimer(atMs: number, run: () => void): Timer
+  /**
+   * Runs `run` once when `now()` has reached `atMs`; a time in the past means as soon as possible, never synchronously.
+   * With `earlyMs` it may run up to that much before its time, which saves a wake-up when the process is awake just then.
+   */
+  setTimer(atMs: number, run: () => void, earlyMs?: number): Timer
 }
 
 export interface Timer {

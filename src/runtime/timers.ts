@@ -4,7 +4,7 @@ import type { Timer } from './runtime.ts'
 /** What a `TimerQueue` stands on: a clock and one alarm. */
 export interface TimerHost {
   now(): number
-  /** Sets the one alarm, replacing the one before; the host calls `runDue` no earlier than `atMs`. */
+  /** Sets the one alarm, replacing the one before; a `runDue` before `atMs` may find nothing due and arms it again. */
   arm(atMs: number): void
   disarm(): void
 }
@@ -39,14 +39,15 @@ export class TimerQueue {
   }
 
   /**
-   * Runs `run` once at `atMs`; a time in the past means with the next `runDue`, `Infinity` means never.
+   * Runs `run` once at `atMs`; a time in the past means with the next `runDue`, `Infinity` means never. A `runDue` up to
+   * `earlyMs` before its time takes it along when it is the next one.
    * @throws {OptionError} `atMs` is not a number.
    */
-  set(atMs: number, run: () => void): Timer {
+  set(atMs: number, run: () => void, earlyMs: number = 0): Timer {
     if (Number.isNaN(atMs)) throw new OptionError('atMs', 'NaN is not a time: check the sum it comes from')
     // A timer set by a running one waits behind all that are due already, so that none can starve the others.
     const at = this.#runningAt !== undefined && atMs < this.#runningAt ? this.#runningAt : atMs
-    const timer = new QueuedTimer(this, at, this.#sequence++, run)
+    const timer = new QueuedTimer(this, at, this.#sequence++, run, earlyMs)
     this.#up(timer, this.#heap.length)
     this.#arm()
     return timer
@@ -69,7 +70,7 @@ export class TimerQueue {
     try {
       for (;;) {
         const next = this.#heap[0]
-        if (next === undefined || next.atMs > now || next.sequence >= end) break
+        if (next === undefined || next.atMs - next.earlyMs > now || next.sequence >= end) break
         this.remove(next)
         count++
         next.run()
@@ -147,14 +148,16 @@ class QueuedTimer implements Timer {
   readonly atMs: number
   readonly sequence: number
   readonly run: () => void
+  readonly earlyMs: number
   /** Place in the heap, -1 once it ran or was cancelled. */
   index = -1
 
-  constructor(queue: TimerQueue, atMs: number, sequence: number, run: () => void) {
+  constructor(queue: TimerQueue, atMs: number, sequence: number, run: () => void, earlyMs: number) {
     this.#queue = queue
     this.atMs = atMs
     this.sequence = sequence
     this.run = run
+    this.earlyMs = earlyMs
   }
 
   cancel(): void {

@@ -86,6 +86,18 @@ t.test('behaves like a sorted list under any sequence of set, cancel and run', a
   )
 })
 
+t.test('a timer that may be early is taken along by a run shortly before its time', async t => {
+  const queue = new TimerQueue(makeHost())
+  const ran: string[] = []
+  queue.set(10, () => ran.push('early'), 0.5)
+  queue.set(10.2, () => ran.push('punctual'))
+  t.equal(queue.runDue(9.4), 0)
+  t.equal(queue.runDue(9.5), 1)
+  t.equal(queue.runDue(10.1), 0)
+  t.equal(queue.runDue(10.2), 1)
+  t.same(ran, ['early', 'punctual'])
+})
+
 t.test('a cancelled timer leaves the queue at once', async t => {
   const host = makeHost()
   const queue = new TimerQueue(host)

@@ -4,16 +4,15 @@ const VACANT = 0
 const RESERVED = 1
 const OTHER = 2
 const AUDIO = 3
-/** What is known of a slot lies side by side, so that a packet touches few lines of the processor's cache. */
-const NUMBERS = 4
+/** What is known of a slot lies side by side, one line of the processor's cache. */
+const NUMBERS = 8
 const SEQUENCE = 0
 const POSITION = 1
 const DURATION = 2
 const TIMESTAMP = 3
-const FLAGS = 4
-const STATE = 0
-const PAYLOAD_TYPE = 1
-const MARKER = 2
+const STATE = 4
+const PAYLOAD_TYPE = 5
+const MARKER = 6
 
 /** A fixed ring of packets by unwrapped sequence number. The owner keeps all numbers within one capacity of each other. */
 export class PacketRing {
@@ -22,15 +21,14 @@ export class PacketRing {
   depth = 0
   readonly #mask: number
   readonly #numbers: Float64Array
-  readonly #flags: Uint8Array
   readonly #payloads: Uint8Array[]
 
   /** `capacity` is a power of two. */
   constructor(capacity: number) {
     this.capacity = capacity
     this.#mask = capacity - 1
-    this.#numbers = new Float64Array(capacity * NUMBERS).fill(-1)
-    this.#flags = new Uint8Array(capacity * FLAGS)
+    this.#numbers = new Float64Array(capacity * NUMBERS)
+    for (let slot = 0; slot < capacity; slot += 1) this.#numbers[slot * NUMBERS + SEQUENCE] = -1
     this.#payloads = Array.from({ length: capacity }, () => EMPTY)
   }
 
@@ -38,7 +36,8 @@ export class PacketRing {
   has(sequence: number): boolean {
     const slot = sequence & this.#mask
     return (
-      this.#numbers[slot * NUMBERS + SEQUENCE] === sequence && this.#flags[slot * FLAGS + STATE] !== VACANT
+      this.#numbers[slot * NUMBERS + SEQUENCE] === sequence &&
+      this.#numbers[slot * NUMBERS + STATE] !== VACANT
     )
   }
 
@@ -46,14 +45,15 @@ export class PacketRing {
   knows(sequence: number): boolean {
     const slot = sequence & this.#mask
     return (
-      this.#numbers[slot * NUMBERS + SEQUENCE] === sequence && this.#flags[slot * FLAGS + STATE] !== RESERVED
+      this.#numbers[slot * NUMBERS + SEQUENCE] === sequence &&
+      this.#numbers[slot * NUMBERS + STATE] !== RESERVED
     )
   }
 
   isAudio(sequence: number): boolean {
     const slot = sequence & this.#mask
     return (
-      this.#numbers[slot * NUMBERS + SEQUENCE] === sequence && this.#flags[slot * FLAGS + STATE] === AUDIO
+      this.#numbers[slot * NUMBERS + SEQUENCE] === sequence && this.#numbers[slot * NUMBERS + STATE] === AUDIO
     )
   }
 
@@ -67,37 +67,37 @@ export class PacketRing {
     marker: boolean,
   ): void {
     const slot = sequence & this.#mask
-    this.#flags[slot * FLAGS + STATE] = AUDIO
+    this.#numbers[slot * NUMBERS + STATE] = AUDIO
     this.#numbers[slot * NUMBERS + SEQUENCE] = sequence
     this.#numbers[slot * NUMBERS + POSITION] = position
     this.#numbers[slot * NUMBERS + DURATION] = duration
     this.#payloads[slot] = payload
-    this.#flags[slot * FLAGS + PAYLOAD_TYPE] = payloadType
+    this.#numbers[slot * NUMBERS + PAYLOAD_TYPE] = payloadType
     this.#numbers[slot * NUMBERS + TIMESTAMP] = timestamp
-    this.#flags[slot * FLAGS + MARKER] = marker ? 1 : 0
+    this.#numbers[slot * NUMBERS + MARKER] = marker ? 1 : 0
     this.depth += 1
   }
 
   /** Takes note of a number whose packet is no audio. */
   putOther(sequence: number): void {
     const slot = sequence & this.#mask
-    this.#flags[slot * FLAGS + STATE] = OTHER
+    this.#numbers[slot * NUMBERS + STATE] = OTHER
     this.#numbers[slot * NUMBERS + SEQUENCE] = sequence
   }
 
   /** Keeps a number free for a packet that may or may not exist. */
   reserve(sequence: number): void {
     const slot = sequence & this.#mask
-    this.#flags[slot * FLAGS + STATE] = RESERVED
+    this.#numbers[slot * NUMBERS + STATE] = RESERVED
     this.#numbers[slot * NUMBERS + SEQUENCE] = sequence
   }
 
   /** Of a number that is held. */
   remove(sequence: number): void {
     const slot = sequence & this.#mask
-    if (this.#flags[slot * FLAGS + STATE] === AUDIO) this.depth -= 1
-    if (this.#flags[slot * FLAGS + STATE] === RESERVED) this.#numbers[slot * NUMBERS + SEQUENCE] = -1
-    this.#flags[slot * FLAGS + STATE] = VACANT
+    if (this.#numbers[slot * NUMBERS + STATE] === AUDIO) this.depth -= 1
+    if (this.#numbers[slot * NUMBERS + STATE] === RESERVED) this.#numbers[slot * NUMBERS + SEQUENCE] = -1
+    this.#numbers[slot * NUMBERS + STATE] = VACANT
     this.#payloads[slot] = EMPTY
   }
 
@@ -114,7 +114,7 @@ export class PacketRing {
   }
 
   payloadType(sequence: number): number {
-    return this.#flags[(sequence & this.#mask) * FLAGS + PAYLOAD_TYPE]!
+    return this.#numbers[(sequence & this.#mask) * NUMBERS + PAYLOAD_TYPE]!
   }
 
   timestamp(sequence: number): number {
@@ -122,6 +122,6 @@ export class PacketRing {
   }
 
   marker(sequence: number): boolean {
-    return this.#flags[(sequence & this.#mask) * FLAGS + MARKER] === 1
+    return this.#numbers[(sequence & this.#mask) * NUMBERS + MARKER] === 1
   }
 }

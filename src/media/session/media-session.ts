@@ -345,8 +345,7 @@ export class MediaSession {
         onDigit: digit => this.#digitCame(digit),
       },
     })
-    const receive: UdpSocket['onMessage'] = (data, remote) =>
-      flow.datagram(data, remote.address, remote.port)
+    const receive: UdpSocket['onMessage'] = (data, remote) => flow.datagram(data, remote.address, remote.port)
     this.#port.rtp.onMessage = receive
     flow.watch(this.#expectMedia)
     return flow

@@ -40,7 +40,9 @@ export class MediaReceiver {
   #jitter: JitterBuffer | undefined
   #statistics: ReceptionStatistics | undefined
   #before: { reception: ReceptionSnapshot; jitter: JitterBufferSnapshot } | undefined
+  /** Of the audio that comes now. */
   #payloadType = -1
+  #decoder: PayloadDecoder | undefined
   #codec: string | undefined
   #quiet = false
   #digitsCame = false
@@ -78,6 +80,7 @@ export class MediaReceiver {
   configure(audio: NegotiatedAudio): void {
     const { codecs, sampleRate } = this.#options
     this.#decoders = payloadDecoders(audio, codecs, sampleRate, this.#decoders)
+    this.#decoder = this.#decoders.get(this.#payloadType)
     this.#eventRates = audio.receiveTelephoneEvents
     this.#useClock(audio.codec.clockRate)
   }
@@ -89,7 +92,7 @@ export class MediaReceiver {
       return false
     }
     const { payloadType } = view
-    const decoder = this.#decoders.get(payloadType)
+    const decoder = this.#decoderOf(payloadType)
     const eventRate = decoder === undefined ? this.#eventRates.get(payloadType) : undefined
     if (decoder === undefined && eventRate === undefined) {
       if (classifyPacket(bytes) === 'rtp') this.#wrongPayloadType += 1
@@ -137,8 +140,13 @@ export class MediaReceiver {
     return now === undefined ? undefined : addCounters(now, this.#before?.jitter, JITTER_COUNTERS)
   }
 
+  #decoderOf(payloadType: number): PayloadDecoder | undefined {
+    return payloadType === this.#payloadType ? this.#decoder : this.#decoders.get(payloadType)
+  }
+
   #switchTo(decoder: PayloadDecoder, payloadType: number): void {
     this.#payloadType = payloadType
+    this.#decoder = decoder
     this.#useClock(decoder.codec.clockRate)
     if (decoder.codec.name === this.#codec) return
     this.#codec = decoder.codec.name
@@ -186,7 +194,7 @@ export class MediaReceiver {
   }
 
   #decode(out: Int16Array, from: number, payload: Uint8Array, payloadType: number): number {
-    const decoder = this.#decoders.get(payloadType)
+    const decoder = this.#decoderOf(payloadType)
     if (from === 0 && decoder?.fits(payload.length, out.length) === true) {
       out.fill(0, decoder.decodeInto(payload, out))
       this.#concealer.receive(out)
@@ -217,7 +225,7 @@ export class MediaReceiver {
     this.#jitter = new JitterBuffer({
       clockRate,
       frameMs: this.#options.frameMs,
-      durationOf: (payload, payloadType) => this.#decoders.get(payloadType)?.durationOf(payload) ?? 0,
+      durationOf: (payload, payloadType) => this.#decoderOf(payloadType)?.durationOf(payload) ?? 0,
     })
   }
 }

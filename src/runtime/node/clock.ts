@@ -3,13 +3,10 @@ import { performance } from 'node:perf_hooks'
 import type { Clock, Timer } from '../runtime.ts'
 import { TimerQueue } from '../timers.ts'
 
-/** What is left to wait below which another turn of the event loop is cheaper than to be up to a millisecond late. */
-const SPIN_MS = 0.2
-
 /**
  * Time of the machine: `performance.now()` and one `setTimeout` for all timers.
  *
- * A timer never runs before its time. Node counts its time-outs in whole milliseconds of a clock that it reads once
+ * A timer never runs before its time, but for what it allows. Node counts its time-outs in whole milliseconds of a clock that it reads once
  * per turn, so an alarm can come up to one millisecond early (then it is set again for the rest) and is usually less
  * than one late. Due times are absolute: what is late by a bit does not make the next one late.
  *
@@ -45,8 +42,8 @@ export class NodeClock implements Clock {
     return Date.now()
   }
 
-  setTimer(atMs: number, run: () => void): Timer {
-    return this.#queue.set(atMs, run)
+  setTimer(atMs: number, run: () => void, earlyMs?: number): Timer {
+    return this.#queue.set(atMs, run, earlyMs)
   }
 
   #arm(atMs: number): void {
@@ -55,8 +52,8 @@ export class NodeClock implements Clock {
     this.#disarm()
     this.#armedAt = atMs
     const waitMs = atMs - performance.now()
-    if (waitMs <= SPIN_MS) this.#immediate = setImmediate(this.#fire)
-    else this.#timeout = setTimeout(this.#fire, Math.min(Math.ceil(waitMs - SPIN_MS), 0x7fffffff))
+    if (waitMs <= 0) this.#immediate = setImmediate(this.#fire)
+    else this.#timeout = setTimeout(this.#fire, Math.min(Math.ceil(waitMs), 0x7fffffff))
   }
 
   #disarm(): void {
