@@ -40,7 +40,11 @@ const machine: readonly (readonly [what: string, pattern: RegExp])[] = [
 ]
 
 /** Which packages from outside a layer may use; none unless named here. */
-const dependencies: Readonly<Record<string, readonly string[]>> = { 'media/sdp': ['sdp-transform'] }
+const dependencies: Readonly<Record<string, readonly string[]>> = {
+  runtime: ['ws'],
+  'media/sdp': ['sdp-transform'],
+  'sip/events': ['fast-xml-parser'],
+}
 
 /**
  * Checks sources (path from the root, text) against the order of ARCHITECTURE.md; one sentence per offence.
