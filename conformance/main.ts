@@ -10,13 +10,14 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { repositoryRoot } from '../test/support/repository.ts'
 import { type Check, formatResults, type Result, runChecks } from './check.ts'
-import { type Answering, startAnswer, startVariedEndpoint } from './peers/offhook.ts'
+import { type OffhookProcess, startAnswer, startStrangers, startVariedEndpoint } from './peers/offhook.ts'
 import { freePort } from './peers/ports.ts'
 import { baresipChecks } from './baresip-checks.ts'
 import { loadChecks } from './load-checks.ts'
 import { hasBaresip } from './peers/baresip.ts'
 import { hasSipp } from './peers/sipp.ts'
 import { sippChecks } from './sipp-checks.ts'
+import { endpointsNeeded, tortureChecks } from './torture-checks.ts'
 
 const logs = join(repositoryRoot, '.build', 'conformance')
 const words = process.argv.slice(2)
@@ -28,12 +29,16 @@ const missing: string[] = []
 /** With the machine to themselves: their figures, and the audio, depend on it. */
 const alone: Check[] = []
 const together: Check[] = []
-const running: Answering[] = []
+const running: OffhookProcess[] = []
+
+const strangers = await Promise.all(Array.from({ length: endpointsNeeded }, freePort))
+running.push(await startStrangers(strangers))
+together.push(...tortureChecks(index => strangers[index] ?? 0))
 
 if (hasSipp()) {
   const echo = await startAnswer(await freePort(), ['--agent', 'echo', '--trace', join(logs, 'answer')])
   const varied = await startVariedEndpoint(await freePort())
-  running.push(echo, varied)
+  running.push(echo.process, varied.process)
   const scenarios = join(repositoryRoot, 'conformance', 'sipp')
   together.push(...sippChecks({ scenarios, logs, echoPort: echo.port, variedPort: varied.port }))
   alone.push(...loadChecks(logs))
@@ -47,7 +52,7 @@ const results = [
   ...(await runChecks(alone.filter(isChosen), 1, tell)),
   ...(await runChecks(together.filter(isChosen), 6, tell)),
 ]
-for (const { process: child } of running) {
+for (const child of running) {
   await child.stop()
   // A stack that fell over explains every failure after it.
   if (child.errors !== '') console.error(`An answering process said:\n${child.errors}`)

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 const cli = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
+const strangers = fileURLToPath(new URL('../torture-endpoint.js', import.meta.url))
 const variedEndpoint = fileURLToPath(new URL('../endpoint.js', import.meta.url))
 
 /** One JSON line of `--json`. */
@@ -97,6 +98,13 @@ export function startAnswer(port: number, args: readonly string[]): Promise<Answ
 /** The endpoint that does as the dialled user says: `ring`, `busy`, `bye` … */
 export function startVariedEndpoint(port: number): Promise<Answering> {
   return listening(new OffhookProcess(variedEndpoint, bothTransports(port)), port)
+}
+
+/** Endpoints that know nobody, one on each of the ports. */
+export async function startStrangers(ports: readonly number[]): Promise<OffhookProcess> {
+  const process = new OffhookProcess(strangers, ports.map(String))
+  await process.event(({ event }) => event === 'listening')
+  return process
 }
 
 /** `offhook call`. */

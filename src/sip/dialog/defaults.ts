@@ -52,11 +52,15 @@ function checkScheme(request: SipRequest): Refusal | undefined {
   }
 }
 
-/** §8.1.1.8: without a Contact there would be nowhere to send to in the dialog. A re-INVITE without one keeps the target there is. */
+/**
+ * §8.1.1.8: without a Contact there would be nowhere to send to in the dialog. A re-INVITE without one keeps the target there is; a caller of
+ * RFC 2543, known by its branch, need not give one and is reached at its From.
+ */
 function checkContact(request: SipRequest): Refusal | undefined {
   if (request.method !== 'INVITE' || request.to.tag !== undefined) return undefined
   try {
     const { contacts } = request
+    if (contacts.length === 0 && !request.via.hasRfc3261Branch) return undefined
     if (contacts === '*' || contacts.length !== 1) {
       return { statusCode: 400, reasonPhrase: contacts.length === 0 ? 'Missing Contact' : 'Bad Contact' }
     }

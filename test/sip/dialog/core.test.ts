@@ -197,6 +197,17 @@ t.test('checks of an INVITE, in order: scheme, Contact, Require, body, Accept (�
   t.equal(world.incoming.length, 0)
 })
 
+t.test('a caller of RFC 2543 need not have a Contact: requests go to its From (RFC 4475 §3.4.1)', async t => {
+  const world = await World.create()
+  const { peer } = world
+  const invite = peer.request('INVITE', { contact: undefined, body: sdp('x') })
+  invite.headers.set('Via', invite.headers.get('Via')!.replace(/;branch=[^;]*/, ''))
+  peer.send(invite)
+  await world.run()
+  t.equal(world.incoming.length, 1)
+  t.equal(world.session.state, 'trying')
+})
+
 t.test('a body that may be ignored is ignored; SDP without Content-Type is SDP (§20.11)', async t => {
   const world = await World.create()
   const { peer } = world

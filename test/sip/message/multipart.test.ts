@@ -4,7 +4,7 @@ import { Headers } from '../../../src/sip/message/headers.ts'
 import { buildMultipart, findPart, parseMultipart } from '../../../src/sip/message/multipart.ts'
 import type { Entity } from '../../../src/sip/message/multipart.ts'
 import { parseMessage } from '../../../src/sip/message/parser.ts'
-import { torture } from './torture.ts'
+import { torture } from '../../../conformance/rfc4475/messages.ts'
 
 function entity(type: string, text: string): Entity {
   return { headers: Headers.from([['Content-Type', type]]), body: Buffer.from(text.replace(/\n/g, '\r\n')) }

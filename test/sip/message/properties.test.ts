@@ -13,8 +13,8 @@ import { checkMessage } from '../../../src/sip/message/validate.ts'
 import { Via } from '../../../src/sip/message/via.ts'
 import { mutants } from '../../support/mutate.ts'
 import { headerParams, messageText, nameAddr, sipUri, via } from './arbitraries.ts'
-import { torture } from './torture.ts'
-import { tortureIpv6 } from './torture-ipv6.ts'
+import { torture } from '../../../conformance/rfc4475/messages.ts'
+import { tortureIpv6 } from '../../../conformance/rfc5118/messages.ts'
 
 /** What a message means, whatever it looks like. */
 function meaning(message: SipMessage): unknown {

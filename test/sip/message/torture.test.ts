@@ -5,8 +5,10 @@ import type { SipMessage } from '../../../src/sip/message/message.ts'
 import { parseMessage } from '../../../src/sip/message/parser.ts'
 import { serialise } from '../../../src/sip/message/serialiser.ts'
 import { checkMessage } from '../../../src/sip/message/validate.ts'
-import { torture } from './torture.ts'
-import { tortureIpv6 } from './torture-ipv6.ts'
+import { answers as rfc4475Answers } from '../../../conformance/rfc4475/answers.ts'
+import { torture } from '../../../conformance/rfc4475/messages.ts'
+import { answers as rfc5118Answers } from '../../../conformance/rfc5118/answers.ts'
+import { tortureIpv6 } from '../../../conformance/rfc5118/messages.ts'
 
 function judge(bytes: Buffer): { message?: SipMessage; error?: SipParseError } {
   try {
@@ -43,6 +45,17 @@ test('RFC 4475: there are 49 messages, each with a verdict', async t => {
       }
     }
   }
+})
+
+test('every torture message has the answer of a server written down, and no other has', async t => {
+  t.same(
+    Object.keys(rfc4475Answers),
+    torture.map(({ name }) => name),
+  )
+  t.same(
+    Object.keys(rfc5118Answers),
+    tortureIpv6.map(({ name }) => name),
+  )
 })
 
 test('RFC 4475: what is accepted survives being written and read again', async t => {
