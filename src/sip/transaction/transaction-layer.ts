@@ -50,6 +50,8 @@ export interface TransactionLayerOptions {
 export interface RequestOptions {
   /** Default: the first Route, or the Request-URI (RFC 3261 §8.1.2). */
   readonly destination?: Destination
+  /** Of the Via; begins with `z9hG4bK` and is never used twice. Default: a random one (RFC 3261 §8.1.1.7, §16.6 8). */
+  readonly branch?: string
 }
 
 /**
@@ -161,7 +163,11 @@ export class TransactionLayer {
         `${this.#limits.client} requests are under way: slow down or raise limits.client`,
       )
     }
-    return this.#start(request, newBranch(this.#random), options.destination ?? nextHop(request))
+    return this.#start(
+      request,
+      options.branch ?? newBranch(this.#random),
+      options.destination ?? nextHop(request),
+    )
   }
 
   /** As `transaction.cancel(options)`. */

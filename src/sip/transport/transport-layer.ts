@@ -8,6 +8,7 @@ import { parseMessage } from '../message/parser.ts'
 import { serialise } from '../message/serialiser.ts'
 import { SipUri } from '../message/uri.ts'
 import { checkMessage } from '../message/validate.ts'
+import { familyOf } from './addresses.ts'
 import { Connections } from './connections.ts'
 import type { Destination } from './destination.ts'
 import { SipTransportError } from './errors.ts'
@@ -27,7 +28,8 @@ import type { SendRequestOptions, Sent } from './request-sender.ts'
 import { emptyStats } from './stats.ts'
 import type { TransportStats } from './stats.ts'
 import type { StreamFlow, StreamOwner } from './stream.ts'
-import { transports } from './transports.ts'
+import { transportNamed, transports } from './transports.ts'
+import type { TransportName } from './transports.ts'
 import { UdpFlow, UdpPort } from './udp.ts'
 import { datagramResponseTarget, noteSource, streamResponseTarget } from './via-routing.ts'
 import { noteReceived } from './wire.ts'
@@ -188,7 +190,46 @@ export class TransportLayer {
     return sendDatagram(response, bytes, flow, host, port, family)
   }
 
-  async #sendResponseAnew(response: SipResponse, bytes: Uint8Array, flow: Flow): Promise<Sent> {
+  /**
+   * Sends a response where its top Via says, for one whose request is not known any more (RFC 3261 §16.7, §16.11): over
+   * the connection the Via names, if it is still open. Throws, or rejects with, `SipTransportError`.
+   */
+  forwardResponse(response: SipResponse): Sent | Promise<Sent> {
+    this.#checkOpen()
+    const { via } = response
+    const kind = transportNamed(via.transport)
+    if (kind === undefined) {
+      throw new SipTransportError('no-route', `no transport here for a Via with ${via.transport}`)
+    }
+    const bytes = serialise(response)
+    const host = via.maddr ?? via.received ?? via.host
+    const port = typeof via.rport === 'number' ? via.rport : (via.port ?? kind.defaultPort)
+    if (kind.reliable) {
+      const open = this.#connections.find(kind.name, host, port)
+      if (open === undefined) return this.#sendResponseAnew(response, bytes, { transport: kind.name })
+      open.send(bytes, response)
+      return { flow: open, bytes }
+    }
+    const family = familyOf(host)
+    const bound = this.#local.choose(kind.name, family === 6 ? 6 : 4, host)
+    const socket = bound === undefined ? undefined : this.#udpPorts.get(bound)
+    if (socket === undefined) {
+      throw new SipTransportError('no-route', `no UDP socket to send there: listen on one of its family`, {
+        transport: kind.name,
+        target: host,
+      })
+    }
+    const flow = new UdpFlow(socket, { address: host, port, family: family === 6 ? 6 : 4 })
+    if (family === 0) return this.#sendResponseByName(response, bytes, flow, host, port)
+    flow.send(bytes, response)
+    return { flow, bytes }
+  }
+
+  async #sendResponseAnew(
+    response: SipResponse,
+    bytes: Uint8Array,
+    flow: { readonly transport: TransportName; readonly bound?: BoundAddress | undefined },
+  ): Promise<Sent> {
     const { transport } = flow
     const { host, port } = streamResponseTarget(response.via, transport)
     const targets = await this.#sender.resolved(locate({ transport, host, port }, this.#runtime.resolver))
