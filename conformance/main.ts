@@ -14,6 +14,7 @@ import { type OffhookProcess, startAnswer, startStrangers, startVariedEndpoint }
 import { freePort } from './peers/ports.ts'
 import { baresipChecks } from './baresip-checks.ts'
 import { loadChecks } from './load-checks.ts'
+import { fuzzChecks } from './fuzz-checks.ts'
 import { hasBaresip } from './peers/baresip.ts'
 import { hasSipp } from './peers/sipp.ts'
 import { sippChecks } from './sipp-checks.ts'
@@ -34,6 +35,8 @@ const running: OffhookProcess[] = []
 const strangers = await Promise.all(Array.from({ length: endpointsNeeded }, freePort))
 running.push(await startStrangers(strangers))
 together.push(...tortureChecks(index => strangers[index] ?? 0))
+
+together.push(...fuzzChecks(logs))
 
 if (hasSipp()) {
   const echo = await startAnswer(await freePort(), ['--agent', 'echo', '--trace', join(logs, 'answer')])

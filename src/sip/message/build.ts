@@ -71,8 +71,10 @@ const recordRouteId = idOf('Record-Route')
 
 /** The tag goes behind what was received, so that a peer which compares To octet by octet finds its own text. */
 function withTag(field: HeaderField, tag: string, request: SipRequest): HeaderField {
+  // What the peer calls a tag need not be a token; it goes back as it came.
+  if (hasTag(field, request)) return field
   if (!isToken(tag)) throw new SipSerialiseError('toTag', `"${tag}" is not a token`)
-  return hasTag(field, request) ? field : HeaderField.trusted(field.name, `${field.value};tag=${tag}`)
+  return HeaderField.trusted(field.name, `${field.value};tag=${tag}`)
 }
 
 function hasTag(field: HeaderField, request: SipRequest): boolean {

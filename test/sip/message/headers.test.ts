@@ -51,6 +51,12 @@ test('compact forms of RFC 3261 and of the extensions', async t => {
   }
 })
 
+test('a To tag of the peer that is no token goes back as it came', async t => {
+  const request = createRequest({ method: 'BYE', uri: 'sip:a', headers: [['To', '<sip:a>;tag=6j]]k']] })
+  const response = createResponse(request, 481, { toTag: request.to.tag })
+  t.equal(response.headers.get('To'), '<sip:a>;tag=6j]]k')
+})
+
 test('line breaks are refused wherever they are passed in (RFC 3261 §25)', async t => {
   const headers = new Headers()
   for (const value of ['a\r\nX: y', 'a\n b', 'a\rb', 'a\0b']) {
