@@ -1,5 +1,8 @@
 import type { SipErrorCode } from '../runtime/errors.ts'
 import { SipError } from '../runtime/errors.ts'
+import { causeOfReasons, causeOfStatus } from '../sip/dialog/q850.ts'
+import { redirectTargets } from '../sip/dialog/redirect.ts'
+import { SessionExpiredError } from '../sip/dialog/session-refresh.ts'
 import type { SessionEnd, SessionReason } from '../sip/dialog/session-types.ts'
 
 /** One value of a Reason header (RFC 3326). */
@@ -20,6 +23,9 @@ export interface CallEnded {
    * - `no-response`: nobody reacted to the INVITE
    * - `no-ack`: the caller never confirmed our answer (RFC 3261 §13.3.1.4)
    * - `dialog-lost`: the peer no longer knows the call (RFC 5057)
+   * - `session-expired`: nobody refreshed the session in time (RFC 4028)
+   * - `no-answer`: it rang until `ringTimeoutMs`
+   * - `max-duration`: `maxDurationMs` has passed
    * - `media-timeout`: no RTP while there should have been some
    * - `failed`: offer and answer did not fit, or the handler threw
    * - `closed`: the endpoint was closed
@@ -31,14 +37,24 @@ export interface CallEnded {
     | 'no-response'
     | 'no-ack'
     | 'dialog-lost'
+    | 'session-expired'
+    | 'no-answer'
+    | 'max-duration'
     | 'media-timeout'
     | 'failed'
     | 'closed'
   /** The final status of an INVITE that was never answered. */
   readonly statusCode?: number
   readonly reasonPhrase?: string
-  /** The first Reason header value sent or received with the BYE or CANCEL. */
+  /** The first Reason header value sent or received with the BYE, the CANCEL or the refusal (RFC 3326, RFC 6432). */
   readonly reason?: Reason
+  /**
+   * The Q.850 cause: as a Reason header said it, else what the status stands for (RFC 3398 §8.2.6.1), else what the end as such does (16: normal
+   * call clearing).
+   */
+  readonly q850: number
+  /** The addresses of a 3xx that was not followed, or not any further, best first. */
+  readonly targets?: readonly string[]
   /** From the answer to the end; 0 when it was never answered. */
   readonly durationMs: number
   readonly error?: SipError
@@ -63,9 +79,13 @@ export function callEndedOf(
 ): CallEnded {
   const reason = firstReason(end.reasons)
   const error = override.error ?? end.error
+  const cause = override.cause ?? causeOf(end)
+  const targets = end.response === undefined ? [] : redirectTargets(end.response)
   return {
     by: end.by,
-    cause: end.cause === 'bye' ? 'hangup' : end.cause,
+    cause,
+    q850: causeOfReasons(end.reasons) ?? causeOfStatus(end.statusCode ?? 0) ?? causeByEnd[cause],
+    ...(targets.length === 0 ? {} : { targets }),
     ...(end.statusCode === undefined ? {} : { statusCode: end.statusCode }),
     ...(end.response === undefined ? {} : { reasonPhrase: end.response.reasonPhrase }),
     ...(reason === undefined ? {} : { reason }),
@@ -73,6 +93,27 @@ export function callEndedOf(
     ...override,
     ...(error === undefined ? {} : { error }),
   }
+}
+
+function causeOf(end: SessionEnd): CallEnded['cause'] {
+  if (end.error instanceof SessionExpiredError) return 'session-expired'
+  return end.cause === 'bye' ? 'hangup' : end.cause
+}
+
+/** Q.850 causes of ends that no header and no status explains. */
+const causeByEnd: Readonly<Record<CallEnded['cause'], number>> = {
+  hangup: 16, // normal call clearing
+  cancelled: 16,
+  refused: 31, // normal, unspecified: a 3xx
+  'no-response': 102, // recovery on timer expiry
+  'no-ack': 102,
+  'dialog-lost': 41, // temporary failure
+  'session-expired': 102,
+  'no-answer': 19, // no answer from the user
+  'max-duration': 16,
+  'media-timeout': 41,
+  failed: 41,
+  closed: 16,
 }
 
 function firstReason(reasons: readonly SessionReason[]): Reason | undefined {

@@ -7,8 +7,8 @@ import type { SipResponse } from '../sip/message/message.ts'
 import type { NameAddr } from '../sip/message/name-addr.ts'
 import type {
   HeaderList,
+  IncomingRequest,
   InviteSession,
-  SessionBody,
   SessionEnd,
   SessionHandlers,
   SessionState,
@@ -22,8 +22,13 @@ import type { CallEnded, Reason } from './call-ended.ts'
 import { CallEndedError, callEndedOf } from './call-ended.ts'
 import { callChannel } from './diagnostics.ts'
 import { checkHeaders } from './checks.ts'
+import { durationLimit } from './control-options.ts'
+import type { CallControlOptions, DurationLimit } from './control-options.ts'
 import { SafeEmitter } from './emitter.ts'
+import { MaxDuration } from './max-duration.ts'
 import type { CodecName } from './options.ts'
+import { checkRequestMethod, wireBody } from './requests.ts'
+import type { RequestDesk, RequestHandler, RequestOptions } from './requests.ts'
 import { sdpBody, sdpText } from './sdp-body.ts'
 
 /** Dialog states of RFC 4235 §3.7.1, so that logs, dialog-info and this property agree. */
@@ -37,6 +42,8 @@ export interface CallEvents extends Record<string, unknown[]> {
   dtmfStart: [start: DtmfStart]
   /** A re-INVITE or UPDATE changed codec, address or direction; `input` and `output` stay the same objects. */
   media: [media: Media]
+  /** `maxDurationMs` will end the call so many milliseconds from now. */
+  expiring: [remainingMs: number]
 }
 
 /** The audio of a call. */
@@ -72,6 +79,11 @@ export interface CallContext {
   hostTowards(towards: Flow | Destination): string
   /** Files being recorded to, so that no two recordings share one. */
   readonly files: Set<string>
+  /** How long calls may take unless they say otherwise. */
+  readonly duration: DurationLimit | undefined
+  /** How long an incoming call may ring, milliseconds. */
+  readonly ringMs: number | undefined
+  readonly desk: RequestDesk
   /** The call is over; `closing` settles when its recordings are written and its port is free. */
   onEnded(call: Call, closing: Promise<void>): void
 }
@@ -100,12 +112,16 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   #began = false
   readonly #files: string[] = []
   #held = { local: false, remote: false }
+  #limit: DurationLimit | undefined
+  #duration: MaxDuration | undefined
+  #requestHandlers: Map<string, RequestHandler> | undefined
 
   /** @internal */
   constructor(context: CallContext) {
     super()
     this.context = context
     this.id = context.newId()
+    this.#limit = context.duration
     this.signal = this.#abort.signal
     let settle!: (ended: CallEnded) => void
     this.ended = new Promise(resolve => {
@@ -212,12 +228,30 @@ export abstract class Call extends SafeEmitter<CallEvents> {
     }
   }
 
-  /** Any in-dialog request (INFO, MESSAGE, OPTIONS …); gives its final response, whatever the status. */
-  request(
-    method: string,
-    options: { readonly headers?: HeaderList; readonly body?: SessionBody } = {},
-  ): Promise<SipResponse> {
-    return this.session.request(method, options)
+  /**
+   * Sends a request in the call (INFO, MESSAGE, OPTIONS …) and gives its final response, whatever the status; 401 and 407 are answered.
+   * @throws OptionError methods and headers that are the call's own; SipTimeoutError, SipTransportError: the call ends with it
+   */
+  request(method: string, options: RequestOptions = {}): Promise<SipResponse> {
+    const { headers, body } = options
+    checkRequestMethod(method, 'method')
+    checkHeaders(headers)
+    return this.session.request(method, {
+      ...(headers === undefined ? {} : { headers }),
+      ...(body === undefined ? {} : { body: wireBody(body) }),
+    })
+  }
+
+  /**
+   * Answers requests of that method in this call, in place of the endpoint's `requests`; `undefined` takes the handler away. What nobody takes is
+   * answered by the rules: OPTIONS and an empty INFO 200, another INFO 415, MESSAGE 405, an unknown method 501.
+   * @throws OptionError a method that is the call's own
+   */
+  onRequest(method: string, handler: RequestHandler | undefined): void {
+    checkRequestMethod(method, 'method')
+    this.#requestHandlers ??= new Map()
+    if (handler === undefined) this.#requestHandlers.delete(method)
+    else this.#requestHandlers.set(method, handler)
   }
 
   /** Waits on the call's clock, so that it works in virtual time; resolves early when the call ends. */
@@ -296,9 +330,38 @@ export abstract class Call extends SafeEmitter<CallEvents> {
       onAnswer: answer => void this.openMedia.acceptAnswer(sdpText(answer)),
       onOfferLapsed: () => this.openMedia.rollback(),
       onConfirmed: () => this.confirmed(),
+      onRequest: incoming => this.receiveRequest(incoming),
       onStateChange: state => this.#stateChanged(state),
       onEnd: end => this.#finish(end),
     }
+  }
+
+  /** A request in the call other than INVITE, UPDATE and BYE; false: nobody takes it. */
+  protected receiveRequest(incoming: IncomingRequest): boolean {
+    const { desk } = this.context
+    const { method } = incoming.request
+    return desk.receive(incoming, this, this.#requestHandlers?.get(method) ?? desk.handlerOf(method))
+  }
+
+  /** Options of this call in place of the endpoint's. @throws OptionError */
+  protected limitDuration(options: CallControlOptions): void {
+    if (options.maxDurationMs === undefined) return
+    this.#limit = durationLimit(options)
+  }
+
+  #startDuration(): void {
+    if (this.#limit === undefined || this.#duration !== undefined) return
+    this.#duration = new MaxDuration({
+      clock: this.context.clock,
+      onExpiring: remainingMs => void this.safeEmit('expiring', remainingMs),
+      onExpired: ({ endAtMs }) =>
+        this.endWith({
+          by: 'local',
+          cause: 'max-duration',
+          error: new SipErrorClass('SIP_LIMIT', `the call lasted ${endAtMs} ms (maxDurationMs)`),
+        }),
+    })
+    this.#duration.start(this.#limit)
   }
 
   protected began(): void {
@@ -349,6 +412,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   #stateChanged(state: CallState): void {
     if (state === 'confirmed') {
       this.#answeredAt ??= this.context.clock.now()
+      this.#startDuration()
     }
     if (callChannel.hasSubscribers)
       callChannel.publish({ kind: 'state', endpoint: this.context.endpoint, call: this, state })
@@ -360,6 +424,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
     const durationMs = this.#answeredAt === undefined ? 0 : this.context.clock.now() - this.#answeredAt
     const ended = callEndedOf(end, durationMs, override)
     this.#endedValue = ended
+    this.#duration?.cancel()
     const closing = this.#media?.close() ?? Promise.resolve()
     for (const file of this.#files) this.context.files.delete(file)
     if (this.#began && callChannel.hasSubscribers)

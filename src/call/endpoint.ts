@@ -3,6 +3,7 @@ import { createNodeRuntime } from '../runtime/node.ts'
 import type { Clock, Runtime } from '../runtime/runtime.ts'
 import { UserAgentCore } from '../sip/dialog/core.ts'
 import type { Refusal } from '../sip/dialog/core-types.ts'
+import { defaultAllow } from '../sip/dialog/defaults.ts'
 import type { InviteServerSession } from '../sip/dialog/session-types.ts'
 import { TransactionLayer } from '../sip/transaction/transaction-layer.ts'
 import { TransportLayer } from '../sip/transport/transport-layer.ts'
@@ -13,10 +14,12 @@ import type { Call, CallContext, Cancellable } from './call.ts'
 import { SafeEmitter } from './emitter.ts'
 import { IncomingCall } from './incoming-call.ts'
 import { MediaFactory } from './media-factory.ts'
+import { durationLimit, ringLimit } from './control-options.ts'
 import type { EndpointOptions } from './options.ts'
 import { defaultLimits, formatListen, parseAdvertise, parseListen } from './options.ts'
 import type { CallOptions } from './outgoing-call.ts'
 import { OutgoingCall } from './outgoing-call.ts'
+import { RequestDesk } from './requests.ts'
 
 export interface EndpointEvents extends Record<string, unknown[]> {
   /** A handler threw after its call was over, for example: what no single call can report. */
@@ -86,7 +89,9 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
     })
     const { clock, random } = this.#runtime
     this.#transactions = new TransactionLayer({ transport: this.#transport, clock, random })
+    const desk = new RequestDesk(options.requests)
     this.#core = new UserAgentCore({
+      allow: [...new Set([...defaultAllow, ...desk.methods])],
       transactions: this.#transactions,
       transport: this.#transport,
       runtime: this.#runtime,
@@ -94,7 +99,8 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       limits: { dialogs: this.#maxCalls * 2 },
     })
     this.#core.onInvite = session => this.#take(session)
-    this.#core.screen = () => this.#refusal()
+    this.#core.onRequest = incoming => desk.receive(incoming)
+    this.#core.screen = ({ method }) => (desk.handlerOf(method) === undefined ? this.#refusal() : undefined)
     this.#media = new MediaFactory({
       runtime: this.#runtime,
       boundTo: () => this.#transport.bound.map(({ local }) => local.address),
@@ -114,6 +120,9 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
           bind: 'send' in towards ? towards.bound?.local.address : undefined,
         }),
       hostTowards: towards => this.#hostTowards(towards),
+      duration: durationLimit(options),
+      ringMs: ringLimit(options.ringTimeoutMs),
+      desk,
       onEnded: (call, closing) => this.#over(call, closing),
     }
   }

@@ -1,5 +1,6 @@
 import { OptionError } from '../runtime/errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import type { EndpointControlOptions } from './control-options.ts'
 
 /** Where to listen: `udp://0.0.0.0:5060`, `tcp://[::]:5060`. Port 0 lets the system choose. */
 export interface ListenOptions {
@@ -29,7 +30,7 @@ export interface EndpointLimits {
   readonly calls: number
 }
 
-export interface EndpointOptions {
+export interface EndpointOptions extends EndpointControlOptions {
   /** Addresses to bind. Default: one UDP socket on an ephemeral port of every IPv4 interface. */
   readonly listen?: readonly (string | ListenOptions)[]
   /** Address other parties must use when it differs from the bound one (NAT, container): a host, or host and SIP port. */

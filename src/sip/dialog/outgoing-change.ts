@@ -55,7 +55,8 @@ export class OutgoingChange {
     const session = this.#session
     const exchange = session.digest?.exchange()
     for (let glares = 0; ;) {
-      const offer = typeof source === 'function' ? source() : source
+      const asked = typeof source === 'function' ? source() : source
+      const offer = asked !== undefined && 'then' in asked ? await asked : asked
       this.#offered = offer !== undefined
       let response: SipResponse
       try {

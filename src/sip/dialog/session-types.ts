@@ -150,7 +150,7 @@ export interface ReinviteOptions {
    * before it is out of date. A body is sent again as it is. Absent: an INVITE without an offer; the peer offers in its 2xx and `onOffer` answers
    * in the ACK.
    */
-  readonly offer?: SessionBody | (() => SessionBody)
+  readonly offer?: SessionBody | (() => SessionBody | Promise<SessionBody>)
   readonly headers?: HeaderList
 }
 
