@@ -17,9 +17,9 @@ import { OutgoingChange } from './outgoing-change.ts'
 import { reasonParts, reasonsOf, reasonValue } from './reason.ts'
 import { asSipError, completeEnd, failedReasons, lostParts, noAckReasons } from './session-end.ts'
 import type { EndParts } from './session-end.ts'
-import type { SessionHost } from './session-host.ts'
-import { publicState, step } from './session-table.ts'
-import type { CommonAction, CommonEvent, Table } from './session-table.ts'
+import { SessionMachine } from './session-machine.ts'
+import type { MachineInit, MachineState } from './session-machine.ts'
+import type { CommonAction, CommonEvent } from './session-table.ts'
 import type {
   HangupOptions,
   HeaderList,
@@ -29,12 +29,8 @@ import type {
   RespondOptions,
   SessionBody,
   SessionEnd,
-  SessionHandlers,
   SessionReason,
-  SessionState,
 } from './session-types.ts'
-
-type MachineState = keyof typeof publicState
 
 /** What `hangup` leaves behind for the moment when it can be carried out. */
 interface Wish {
@@ -45,29 +41,19 @@ interface Wish {
 const noWish: Wish = { headers: [], reasons: [] }
 
 /**
- * What client and server sessions share: the machine that runs one of the tables, everything that happens inside the dialog, and the end.
+ * What client and server sessions share: everything that happens inside the dialog, and the end.
  */
 export abstract class InviteSessionBase<
   State extends MachineState,
   Event extends string,
   Action extends string,
 >
+  extends SessionMachine<State, Event | CommonEvent, Action | CommonAction>
   implements InviteSession, ChangingSession
 {
-  abstract readonly role: 'client' | 'server'
   abstract readonly invite: SipRequest
-  readonly host: SessionHost
-  readonly callId: string
-  readonly localTag: string
   readonly digest: DigestClient | undefined
   readonly negotiation: Negotiation = new Negotiation()
-  handlers: SessionHandlers
-
-  readonly #table: Table<State, Event | CommonEvent, Action | CommonAction>
-  #machine: State
-  readonly #events: (Event | CommonEvent)[] = []
-  #stepping = false
-  #public: SessionState
   #end: SessionEnd | undefined
   readonly #ended = new Later<SessionEnd>()
   readonly #settled = new Later<void>()
@@ -83,30 +69,16 @@ export abstract class InviteSessionBase<
   /** Why the session is about to be lost, or could not be set up. */
   #failure: unknown
 
-  protected constructor(init: {
-    readonly host: SessionHost
-    readonly table: Table<State, Event | CommonEvent, Action | CommonAction>
-    readonly state: State
-    readonly callId: string
-    readonly localTag: string
-    readonly digest: DigestClient | undefined
-    readonly handlers: SessionHandlers
-  }) {
-    this.host = init.host
-    this.#table = init.table
-    this.#machine = init.state
-    this.#public = publicState[init.state]
-    this.callId = init.callId
-    this.localTag = init.localTag
+  protected constructor(
+    init: MachineInit<State, Event | CommonEvent, Action | CommonAction> & {
+      readonly digest: DigestClient | undefined
+    },
+  ) {
+    super(init)
     this.digest = init.digest
-    this.handlers = init.handlers
   }
 
   // ---- what the owner sees --------------------------------------------------------------------------------------
-
-  get state(): SessionState {
-    return this.#public
-  }
 
   get end(): SessionEnd | undefined {
     return this.#end
@@ -137,11 +109,11 @@ export abstract class InviteSessionBase<
   }
 
   async reinvite(options: ReinviteOptions = {}): Promise<SipResponse> {
-    if (this.#public === 'confirmed' && this.#wish === undefined) await this.#untilConfirmed()
-    if (this.#machine !== 'confirmed' || this.#dialog === undefined) {
+    if (this.state === 'confirmed' && this.#wish === undefined) await this.#untilConfirmed()
+    if (this.machineState !== 'confirmed' || this.#dialog === undefined) {
       throw new SipDialogStateError(
         this.#wish === undefined
-          ? `the session is ${this.#public}: it can be changed once it is answered and until it ends`
+          ? `the session is ${this.state}: it can be changed once it is answered and until it ends`
           : 'the session was hung up: it cannot be changed any more',
       )
     }
@@ -151,7 +123,7 @@ export abstract class InviteSessionBase<
 
   /** The ACK may still be on its way; without one the session ends (RFC 3261 §13.3.1.4). */
   async #untilConfirmed(): Promise<void> {
-    if (this.#machine === 'confirmed' || this.#end !== undefined) return
+    if (this.machineState === 'confirmed' || this.#end !== undefined) return
     await new Promise<void>(resolve => {
       this.#waiting ??= []
       this.#waiting.push(resolve)
@@ -167,16 +139,12 @@ export abstract class InviteSessionBase<
 
   async request(method: string, options: RequestInDialogOptions = {}): Promise<SipResponse> {
     if (this.#dialog === undefined || this.#end !== undefined) {
-      throw new SipDialogStateError(`the session is ${this.#public}: there is no dialog to send ${method} in`)
+      throw new SipDialogStateError(`the session is ${this.state}: there is no dialog to send ${method} in`)
     }
     return requestInDialog(this, this.#dialog, method, options)
   }
 
   // ---- the machine ----------------------------------------------------------------------------------------------
-
-  protected get machineState(): State {
-    return this.#machine
-  }
 
   /** As if the peer had been waited for in vain. */
   abandon(): void {
@@ -184,53 +152,7 @@ export abstract class InviteSessionBase<
     this.feed('bye-done')
   }
 
-  /** Feeds an event to the table and carries out what it says. Events that actions cause wait until the row is done. */
-  protected feed(event: Event | CommonEvent): void {
-    this.#events.push(event)
-    if (this.#stepping) return
-    this.#stepping = true
-    try {
-      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) this.#step(next)
-    } finally {
-      this.#stepping = false
-    }
-  }
-
-  #step(event: Event | CommonEvent): void {
-    const from = this.#machine
-    const { to, actions } = step(this.#table, from, event)
-    this.#machine = to
-    if (to !== from && this.host.hasSubscribers) {
-      this.host.publish({
-        kind: 'state',
-        role: this.role,
-        callId: this.callId,
-        localTag: this.localTag,
-        remoteTag: this.remoteTag,
-        from,
-        to,
-        event,
-      })
-    }
-    this.#show(publicState[to])
-    // The machine has moved on: what one action could not do must not keep the others from ending the session.
-    for (const action of actions) {
-      try {
-        this.#carryOut(action)
-      } catch (error) {
-        this.reportError(error)
-      }
-    }
-    if (to === 'terminated' && from !== 'terminated') this.#finish()
-  }
-
-  #show(state: SessionState): void {
-    if (state === this.#public) return
-    this.#public = state
-    this.tell(() => this.handlers.onStateChange?.(state))
-  }
-
-  #carryOut(action: Action | CommonAction): void {
+  protected carryOut(action: Action | CommonAction): void {
     switch (action) {
       case 'send-bye':
         this.#sendBye({ by: 'local', cause: 'bye' })
@@ -289,7 +211,7 @@ export abstract class InviteSessionBase<
   }
 
   useFlow(flow: Flow | undefined): void {
-    if (flow === undefined || flow === this.#flow || this.#machine === 'terminated') return
+    if (flow === undefined || flow === this.#flow || this.machineState === 'terminated') return
     this.#releaseFlow?.()
     this.#flow = flow
     this.#releaseFlow = flow.hold()
@@ -306,7 +228,7 @@ export abstract class InviteSessionBase<
   receive(transaction: ServerTransaction): void {
     const { request } = transaction
     const dialog = this.dialogFor(request.from.tag ?? '')
-    if (dialog === undefined || this.#machine === 'terminated') {
+    if (dialog === undefined || this.machineState === 'terminated') {
       this.respond(transaction, 481)
       return
     }
@@ -404,27 +326,6 @@ export abstract class InviteSessionBase<
     this.feed('unsettled')
   }
 
-  reportError(error: unknown): void {
-    if (!this.host.hasSubscribers) return
-    this.host.publish({
-      kind: 'handler-error',
-      role: this.role,
-      callId: this.callId,
-      localTag: this.localTag,
-      remoteTag: this.remoteTag,
-      error,
-    })
-  }
-
-  /** Calls the owner; what it throws is published and goes no further. */
-  protected tell(call: () => void): void {
-    try {
-      call()
-    } catch (error) {
-      this.reportError(error)
-    }
-  }
-
   // ---- the end --------------------------------------------------------------------------------------------------
 
   protected get wish(): Wish {
@@ -475,7 +376,7 @@ export abstract class InviteSessionBase<
     this.#ended.come(end)
   }
 
-  #finish(): void {
+  protected finish(): void {
     this.#releaseFlow?.()
     this.#releaseFlow = undefined
     this.onTerminated()
