@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { SipError } from '../runtime/errors.ts'
 import { OptionError, SipError as SipErrorClass } from '../runtime/errors.ts'
-import type { Clock } from '../runtime/runtime.ts'
+import type { Clock, Timer } from '../runtime/runtime.ts'
 import type { Headers } from '../sip/message/headers.ts'
 import type { SipResponse } from '../sip/message/message.ts'
 import type { NameAddr } from '../sip/message/name-addr.ts'
@@ -112,6 +112,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   #began = false
   readonly #files: string[] = []
   #held = { local: false, remote: false }
+  #ringing: Timer | undefined
   #limit: DurationLimit | undefined
   #duration: MaxDuration | undefined
   #requestHandlers: Map<string, RequestHandler> | undefined
@@ -343,6 +344,12 @@ export abstract class Call extends SafeEmitter<CallEvents> {
     return desk.receive(incoming, this, this.#requestHandlers?.get(method) ?? desk.handlerOf(method))
   }
 
+  /** Counts the time an incoming call may ring. */
+  protected limitRinging(onTimeout: () => void): void {
+    const { clock, ringMs } = this.context
+    if (ringMs !== undefined) this.#ringing = clock.setTimer(clock.now() + ringMs, onTimeout)
+  }
+
   /** Options of this call in place of the endpoint's. @throws OptionError */
   protected limitDuration(options: CallControlOptions): void {
     if (options.maxDurationMs === undefined) return
@@ -412,6 +419,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   #stateChanged(state: CallState): void {
     if (state === 'confirmed') {
       this.#answeredAt ??= this.context.clock.now()
+      this.#ringing?.cancel()
       this.#startDuration()
     }
     if (callChannel.hasSubscribers)
@@ -424,6 +432,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
     const durationMs = this.#answeredAt === undefined ? 0 : this.context.clock.now() - this.#answeredAt
     const ended = callEndedOf(end, durationMs, override)
     this.#endedValue = ended
+    this.#ringing?.cancel()
     this.#duration?.cancel()
     const closing = this.#media?.close() ?? Promise.resolve()
     for (const file of this.#files) this.context.files.delete(file)

@@ -5,6 +5,7 @@ import { UserAgentCore } from '../sip/dialog/core.ts'
 import type { Refusal } from '../sip/dialog/core-types.ts'
 import { defaultAllow } from '../sip/dialog/defaults.ts'
 import type { InviteServerSession } from '../sip/dialog/session-types.ts'
+import type { SipResponse } from '../sip/message/message.ts'
 import { TransactionLayer } from '../sip/transaction/transaction-layer.ts'
 import { TransportLayer } from '../sip/transport/transport-layer.ts'
 import type { TransportStats } from '../sip/transport/stats.ts'
@@ -19,6 +20,8 @@ import type { EndpointOptions } from './options.ts'
 import { defaultLimits, formatListen, parseAdvertise, parseListen } from './options.ts'
 import type { CallOptions } from './outgoing-call.ts'
 import { OutgoingCall } from './outgoing-call.ts'
+import { planRequest } from './plan-request.ts'
+import type { EndpointRequestOptions } from './plan-request.ts'
 import { RequestDesk } from './requests.ts'
 
 export interface EndpointEvents extends Record<string, unknown[]> {
@@ -211,6 +214,16 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       throw error
     }
     return call
+  }
+
+  /**
+   * Sends a request outside of calls (OPTIONS, MESSAGE …) and gives its final response, whatever the status; 401 and 407 are answered when the
+   * trunk has credentials.
+   * @throws OptionError; SipTimeoutError nobody answered; SipTransportError, SipAuthError
+   */
+  async request(method: string, target: string, options: EndpointRequestOptions = {}): Promise<SipResponse> {
+    if (this.#closed !== undefined) throw new SipError('SIP_STATE', 'the endpoint is closed; create another')
+    return this.#core.request(planRequest(method, target, options, to => this.#hostTowards(to)))
   }
 
   /** Takes no new calls (they get 503 with Retry-After), and resolves when the ones under way have ended. */

@@ -5,13 +5,17 @@ import type { HeaderList, InviteServerSession } from '../sip/dialog/session-type
 import { refusalOf } from '../sip/dialog/refusal.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import type { Flow } from '../sip/transport/flow.ts'
-import type { CallContext, Media } from './call.ts'
+import type { CallContext, HangupOptions, Media } from './call.ts'
 import { Call } from './call.ts'
+import type { CallEnded, Reason } from './call-ended.ts'
 import { checkHeaders } from './checks.ts'
+import type { CallControlOptions } from './control-options.ts'
 import type { CodecName } from './options.ts'
+import { asRefusal, statusOfReason, withReason } from './reasons.ts'
+import type { CauseRefusal } from './reasons.ts'
 import { sdpBody, sdpText } from './sdp-body.ts'
 
-export interface AnswerOptions {
+export interface AnswerOptions extends Pick<CallControlOptions, 'maxDurationMs' | 'expiringNoticeMs'> {
   /** Codecs to accept, in order of preference; default those of the endpoint. */
   readonly codecs?: readonly CodecName[]
   /** Added to the 200. */
@@ -20,6 +24,8 @@ export interface AnswerOptions {
 
 export interface RejectOptions {
   readonly reasonPhrase?: string
+  /** Goes out as a Reason header (RFC 3326, RFC 6432). */
+  readonly reason?: Reason
   readonly headers?: HeaderList
 }
 
@@ -36,6 +42,7 @@ export class IncomingCall extends Call {
     this.session = session
     session.handlers = this.commonHandlers()
     this.began()
+    this.limitRinging(() => this.#rangOut())
   }
 
   /** The INVITE as it came. */
@@ -65,12 +72,17 @@ export class IncomingCall extends Call {
    */
   async answer(options: AnswerOptions = {}): Promise<Media> {
     checkHeaders(options.headers)
+    this.limitDuration(options)
     this.#answer ??= this.#take(options)
     return this.#answer
   }
 
-  /** Refuses with a final status from 400 to 699; default 486 Busy Here. Nothing happens when the call was answered or given up before. */
-  reject(statusCode = 486, options: RejectOptions = {}): void {
+  /**
+   * Refuses with a final status from 400 to 699 (default 486 Busy Here), or with a Q.850 cause, `{ q850: 17 }`: the status is the one of RFC 3398, and
+   * the cause goes out as Reason. Nothing happens when the call was answered or given up before.
+   */
+  reject(refusal: number | CauseRefusal = 486, options: RejectOptions = {}): void {
+    const { statusCode, reason } = asRefusal(refusal, options.reason)
     if (!Number.isInteger(statusCode) || statusCode < 400 || statusCode > 699) {
       throw new OptionError(
         'statusCode',
@@ -78,7 +90,22 @@ export class IncomingCall extends Call {
       )
     }
     checkHeaders(options.headers)
-    this.session.reject(statusCode, options)
+    this.session.reject(statusCode, withReason(options, reason))
+  }
+
+  /** An unanswered call is refused with the status the reason stands for; 480 without one. */
+  override hangup(options: HangupOptions = {}): Promise<CallEnded> {
+    const { reason } = options
+    if (reason === undefined || this.session.answered) return super.hangup(options)
+    checkHeaders(options.headers)
+    this.session.reject(statusOfReason(reason), withReason(options, reason))
+    return this.ended
+  }
+
+  #rangOut(): void {
+    const rang = this.state === 'early'
+    this.explainEnd({ by: 'timeout', cause: 'no-answer' })
+    this.reject(rang ? { q850: 19 } : 408)
   }
 
   /** Sends the caller elsewhere: 302, or 301 when it is for good. `targets` are URIs. */

@@ -10,6 +10,7 @@ import { Call } from './call.ts'
 import type { CallEnded } from './call-ended.ts'
 import { checkHeaders, parseTarget } from './checks.ts'
 import { reportListenerError } from './emitter.ts'
+import type { CallControlOptions } from './control-options.ts'
 import type { CodecName } from './options.ts'
 import { sdpBody } from './sdp-body.ts'
 import type { Trunk } from './trunk.ts'
@@ -22,7 +23,7 @@ export interface Progress {
 /** Three minutes: what trunks allow a phone to ring. */
 const defaultRingTimeoutMs = 180_000
 
-export interface CallOptions extends Cancellable {
+export interface CallOptions extends Cancellable, CallControlOptions {
   /** Gives up (CANCEL) when nobody has answered for so long. Default 180,000. */
   readonly ringTimeoutMs?: number
   /** As whom and through whom; without one the call goes straight to the target. */
@@ -75,6 +76,7 @@ export class OutgoingCall extends Call {
     const plan = planCall(target, options)
     const { signal, trunk, headers } = options
     signal?.throwIfAborted()
+    this.limitDuration(options)
     const from = plan.from ?? `sip:offhook@${bracketed(this.context.hostTowards(plan.towards))}`
     const media = await this.prepareMedia(options.codecs, plan.towards)
     signal?.throwIfAborted()

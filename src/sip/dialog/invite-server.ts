@@ -221,7 +221,7 @@ export class ServerSession
           by: 'local',
           cause: 'refused',
           statusCode: this.#transaction.response?.statusCode,
-          reasons: this.wish.reasons,
+          reasons: this.#transaction.response === undefined ? [] : reasonsOf(this.#transaction.response),
         })
         break
       case 'end-transport':

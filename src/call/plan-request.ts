@@ -1,0 +1,59 @@
+import { NameAddr } from '../sip/message/name-addr.ts'
+import type { RequestOptions as CoreRequestOptions } from '../sip/dialog/core-types.ts'
+import type { Destination } from '../sip/transport/destination.ts'
+import { destinationOf } from '../sip/transport/locate.ts'
+import { checkHeaders, parseTarget } from './checks.ts'
+import { checkRequestMethod, wireBody } from './requests.ts'
+import type { RequestOptions } from './requests.ts'
+import type { Trunk } from './trunk.ts'
+
+export interface EndpointRequestOptions extends RequestOptions {
+  /** As whom and through whom; without one the request goes straight to the target. */
+  readonly trunk?: Trunk
+  /** From, when it is not the trunk's: a URI or name-addr. */
+  readonly from?: string
+}
+
+/** A request outside of calls, as the core takes it. @throws OptionError naming the field */
+export function planRequest(
+  method: string,
+  target: string,
+  options: EndpointRequestOptions,
+  hostTowards: (towards: Destination) => string,
+): CoreRequestOptions {
+  const { trunk, headers, body } = options
+  checkRequestMethod(method, 'method')
+  checkHeaders(headers)
+  const called = parseTarget(target, 'target')
+  const proxy =
+    trunk?.outboundProxy === undefined
+      ? undefined
+      : parseTarget(trunk.outboundProxy, 'trunk.outboundProxy').uri
+  const credentials = trunk?.credentials
+  return {
+    method,
+    target: called.uriText,
+    from: fromOf(options) ?? `sip:offhook@${bracketed(hostTowards(destinationOf(proxy ?? called.uri)))}`,
+    ...(headers === undefined ? {} : { headers }),
+    ...(body === undefined ? {} : { body: wireBody(body) }),
+    ...(credentials === undefined ? {} : { credentials }),
+    ...(proxy === undefined
+      ? {}
+      : {
+          route: [
+            new NameAddr({ uri: proxy.kind === 'sip' ? proxy.withParam('lr', true) : proxy }).toString(),
+          ],
+        }),
+  }
+}
+
+function fromOf({ from, trunk }: EndpointRequestOptions): string | undefined {
+  if (from !== undefined) return parseTarget(from, 'from').toString()
+  if (trunk === undefined) return undefined
+  const aor = parseTarget(trunk.aor, 'trunk.aor')
+  return aor.with({ displayName: trunk.displayName ?? aor.displayName }).toString()
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host
+}
