@@ -7,8 +7,9 @@ import type { Destination } from './destination.ts'
 import { SipTransportError } from './errors.ts'
 import type { BoundAddress, Flow } from './flow.ts'
 import type { HostPort, LocalAddresses } from './local-addresses.ts'
-import { locate, noAddress } from './locate.ts'
+import { noAddress } from './locate.ts'
 import type { Target } from './locate.ts'
+import type { Locator } from './locating/locator.ts'
 import type { TransportLimits, TransportTimers } from './options.ts'
 import { RefusedTcp } from './refused-tcp.ts'
 import type { TransportStats } from './stats.ts'
@@ -38,6 +39,7 @@ export interface RequestSenderParts {
   readonly limits: TransportLimits
   readonly timers: TransportTimers
   readonly connections: Connections
+  readonly locator: Locator
   readonly udpPorts: ReadonlyMap<BoundAddress, UdpPort>
   /** Throws when nothing may be sent. */
   checkOpen(): void
@@ -69,7 +71,9 @@ export class RequestSender {
     const targets =
       flow !== undefined && !flow.reliable
         ? [targetOf(flow)]
-        : locate(destination, this.#parts.runtime.resolver)
+        : destination.target !== undefined
+          ? [destination.target]
+          : this.#parts.locator.locate(destination)
     if ('then' in targets) return this.#sendLater(request, options, targets, preferred)
     const [first] = targets
     const sent = first === undefined ? undefined : this.#sendAtOnce(request, options.branch, first, preferred)

@@ -14,7 +14,9 @@ import type { Destination } from './destination.ts'
 import { SipTransportError } from './errors.ts'
 import type { BoundAddress, Flow } from './flow.ts'
 import { LocalAddresses } from './local-addresses.ts'
-import { locate, noAddress } from './locate.ts'
+import { noAddress } from './locate.ts'
+import type { Target } from './locate.ts'
+import { Locator } from './locating/locator.ts'
 import {
   checkAdvertise,
   checkListen,
@@ -59,6 +61,8 @@ export class TransportLayer {
   readonly #connections: Connections
   readonly #udpPorts = new Map<BoundAddress, UdpPort>()
   readonly #sender: RequestSender
+  /** Finds the servers of domains, and knows which failed lately (RFC 3263 §4). */
+  readonly locator: Locator
   readonly #closers: (() => Promise<void> | void)[] = []
   #local: LocalAddresses
   #state: 'new' | 'opening' | 'open' | 'closed' = 'new'
@@ -90,6 +94,17 @@ export class TransportLayer {
     }
     this.#connections = new Connections(this.#wire, network, this.#limits)
     this.#local = new LocalAddresses([], network, clock, options.advertise)
+    this.locator = new Locator({
+      resolver: this.#runtime.resolver,
+      clock,
+      random,
+      offers: transport => this.#local.bound.some(bound => bound.transport === transport),
+      reaches: (transport, family) =>
+        this.#local.bound.some(
+          ({ transport: own, local }) =>
+            local.family === family && (own === transport || transports[transport].reliable),
+        ),
+    })
     this.#sender = new RequestSender(
       {
         runtime: this.#runtime,
@@ -97,6 +112,7 @@ export class TransportLayer {
         limits: this.#limits,
         timers: this.#timers,
         connections: this.#connections,
+        locator: this.locator,
         udpPorts: this.#udpPorts,
         checkOpen: () => this.#checkOpen(),
       },
@@ -172,6 +188,16 @@ export class TransportLayer {
     return this.#sender.send(request, options)
   }
 
+  /**
+   * The targets of a destination in the order to try them (RFC 3263 §4). At once for a numeric host and for a domain in memory; otherwise a promise,
+   * which rejects with `SipTransportError` when there is none, or no answer in time.
+   */
+  locate(destination: Destination): readonly Target[] | Promise<readonly Target[]> {
+    this.#checkOpen()
+    const targets = this.locator.locate(destination)
+    return 'then' in targets ? this.#sender.resolved(targets) : targets
+  }
+
   /** Sends a response where its top Via says (RFC 3261 §18.2.2), from the socket its request came in by. */
   sendResponse(response: SipResponse, flow: Flow): Sent | Promise<Sent> {
     return this.resendResponse(response, serialise(response), flow)
@@ -231,11 +257,16 @@ export class TransportLayer {
     flow: { readonly transport: TransportName; readonly bound?: BoundAddress | undefined },
   ): Promise<Sent> {
     const { transport } = flow
-    const { host, port } = streamResponseTarget(response.via, transport)
-    const targets = await this.#sender.resolved(locate({ transport, host, port }, this.#runtime.resolver))
+    const { host, port, family } = streamResponseTarget(response.via, transport)
+    // A sent-by without a port goes by SRV, and on to the next server when one fails (RFC 3263 §5).
+    const targets = await this.locate({
+      transport,
+      host,
+      ...((family !== 0 || response.via.port !== undefined) && { port }),
+    })
     for (const [index, target] of targets.entries()) {
       try {
-        const found = this.#connections.find(transport, target.address, port)
+        const found = this.#connections.find(transport, target.address, target.port)
         const next = found ?? (await this.#connections.connect(target, flow.bound, this.#timers.connect))
         next.send(bytes, response)
         return { flow: next, bytes }
@@ -253,9 +284,7 @@ export class TransportLayer {
     host: string,
     port: number,
   ): Promise<Sent> {
-    const targets = await this.#sender.resolved(
-      locate({ transport: flow.transport, host, port }, this.#runtime.resolver),
-    )
+    const targets = await this.locate({ transport: flow.transport, host, port })
     const target = targets.find(({ family }) => family === flow.local.family)
     if (target === undefined) throw noAddress(host)
     return sendDatagram(response, bytes, flow, target.address, port, target.family)
