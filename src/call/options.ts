@@ -1,10 +1,12 @@
 import { OptionError } from '../runtime/errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { transportNamed } from '../sip/transport/transports.ts'
+import type { TransportName } from '../sip/transport/transports.ts'
 import type { EndpointControlOptions } from './control-options.ts'
 
-/** Where to listen: `udp://0.0.0.0:5060`, `tcp://[::]:5060`. Port 0 lets the system choose. */
+/** Where to listen: `udp://0.0.0.0:5060`, `tls://[::]:5061`, `wss://0.0.0.0:443`. Port 0 lets the system choose. */
 export interface ListenOptions {
-  readonly transport: 'udp' | 'tcp'
+  readonly transport: TransportName
   readonly host: string
   readonly port: number
 }
@@ -66,16 +68,16 @@ export function parseListen(value: string | ListenOptions, field = 'listen'): Li
       value,
     )
   const parts = match?.groups
-  const transport = parts?.['transport']
-  if (!parts || (transport !== 'udp' && transport !== 'tcp')) {
+  const kind = transportNamed(parts?.['transport'] ?? '')
+  if (!parts || kind === undefined) {
     throw new OptionError(
       field,
-      `"${value}" is not an address to listen on; write udp://HOST:PORT or tcp://HOST:PORT, IPv6 in brackets`,
+      `"${value}" is not an address to listen on; write udp://HOST:PORT, or tcp, tls, ws or wss; IPv6 in brackets`,
     )
   }
-  const port = parts['port'] === undefined ? 5060 : Number(parts['port'])
+  const port = parts['port'] === undefined ? kind.defaultPort : Number(parts['port'])
   checkPort(port, field)
-  return { transport, host: parts['v6'] ?? parts['host'] ?? '', port }
+  return { transport: kind.name, host: parts['v6'] ?? parts['host'] ?? '', port }
 }
 
 /** The form `parseListen` reads. */
