@@ -4,6 +4,7 @@ import type { DigestClient } from '../auth/client.ts'
 import type { Flow } from '../transport/flow.ts'
 import type { NegotiationState, OfferState, PendingInvite } from './offer-answer.ts'
 import type { SessionHost } from './session-host.ts'
+import type { SessionRefresh } from './session-refresh.ts'
 import type { HeaderList, RespondOptions, SessionBody, SessionHandlers } from './session-types.ts'
 
 /** The offer and the INVITE that may be open in a session; the changes below take turns by it. */
@@ -20,6 +21,8 @@ export interface ChangingSession {
   readonly negotiation: Negotiation
   readonly digest: DigestClient | undefined
   readonly flow: Flow | undefined
+  /** Undefined: session timers are off. */
+  readonly timer: SessionRefresh | undefined
   /** True while the session is confirmed or will be: its end stops every change. */
   readonly alive: boolean
   /** Contact, User-Agent or Server, Allow and Supported. */

@@ -6,6 +6,7 @@ import type { TransactionLayer } from '../transaction/transaction-layer.ts'
 import type { Destination } from '../transport/destination.ts'
 import type { Flow } from '../transport/flow.ts'
 import type { TransportLayer } from '../transport/transport-layer.ts'
+import type { SessionTimerOptions } from './session-timer.ts'
 import type { HeaderList, IncomingRequest, RespondOptions, SessionBody } from './session-types.ts'
 
 export interface CoreLimits {
@@ -27,6 +28,8 @@ export interface UserAgentCoreOptions {
   readonly supported?: readonly string[]
   /** Media types of bodies in INVITE and UPDATE. Default `application/sdp`. */
   readonly accept?: readonly string[]
+  /** Session timers (RFC 4028). Default off. */
+  readonly sessionTimer?: SessionTimerOptions | 'off'
   /** For challenges to sessions and requests that bring none of their own. Default: challenges are passed on as responses. */
   readonly credentials?: Credentials
   /** Retry-After of 503 while overloaded or closing, seconds. Default 10. */

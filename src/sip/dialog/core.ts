@@ -33,6 +33,8 @@ import { sendAuthenticated } from './outgoing.ts'
 import { ServerRequest } from './server-request.ts'
 import { routeOver } from './session-host.ts'
 import type { SessionHost } from './session-host.ts'
+import { intervalRefusal } from './session-refresh.ts'
+import { resolveSessionTimer } from './session-timer.ts'
 import type { HeaderList, InviteClientSession, InviteOptions, InviteServerSession } from './session-types.ts'
 import { randomTag } from './tags.ts'
 
@@ -229,7 +231,8 @@ export class UserAgentCore {
     const refusal =
       this.#ask(() => this.screen?.(request, flow)) ??
       this.#checkCapacity(request) ??
-      checkRequest(request, this.#host)
+      checkRequest(request, this.#host) ??
+      intervalRefusal(request, this.#host.sessionTimer)
     if (refusal !== undefined) {
       this.#answer(transaction, refusal)
       return
@@ -317,7 +320,8 @@ export class UserAgentCore {
 
   #createHost(options: UserAgentCoreOptions, t1: number, t2: number): SessionHost {
     const allow = options.allow ?? defaultAllow
-    const supported = options.supported ?? []
+    const sessionTimer = resolveSessionTimer(options.sessionTimer ?? 'off')
+    const supported = [...(options.supported ?? []), ...(sessionTimer === undefined ? [] : ['timer'])]
     const accept = options.accept ?? defaultAccept
     const { userAgent } = options
     const identities: Readonly<Record<'request' | 'response', HeaderList>> = {
@@ -343,6 +347,7 @@ export class UserAgentCore {
       allow,
       supported,
       accept,
+      sessionTimer,
       identity: kind => identities[kind],
       capabilities: kind => capabilities[kind],
       newTag: () => randomTag(random),

@@ -1,11 +1,14 @@
 import { SipError } from '../../runtime/errors.ts'
 import type { SipResponse } from '../message/message.ts'
+import { redirectTargets } from './redirect.ts'
 
 /** A request was refused; the response tells the rest. */
 export class SipResponseError extends SipError {
   override readonly name: string = 'SipResponseError'
   readonly statusCode: number
   readonly response: SipResponse
+  /** The addresses of a 3xx, best first: those to call instead, or see `followRedirects`. */
+  readonly targets: readonly string[]
 
   constructor(method: string, response: SipResponse, options?: ErrorOptions) {
     super(
@@ -15,6 +18,7 @@ export class SipResponseError extends SipError {
     )
     this.statusCode = response.statusCode
     this.response = response
+    this.targets = redirectTargets(response)
   }
 }
 

@@ -39,10 +39,12 @@ export async function requestInDialog(
         headers: [...own, ...(options.headers ?? [])],
         ...(options.body === undefined ? {} : { body: options.body }),
       })
+      if (method === 'UPDATE') session.timer?.outgoing(request)
       return { request, destination: routeOver({ request, nextHop }, session.flow) }
     })
     session.useFlow(flow)
     if (facts?.refreshesTarget === true && response.statusCode < 300) dialog.refreshTarget(response)
+    if (method === 'UPDATE' && response.statusCode < 300) session.timer?.accepted(response)
     if (endsDialog(method, response.statusCode)) session.lost(response)
     return response
   } catch (error) {

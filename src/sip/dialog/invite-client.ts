@@ -14,7 +14,11 @@ import { asSipError } from './session-end.ts'
 import { addCredentials, isChallenge } from './outgoing.ts'
 import { consult } from './owner.ts'
 import { reasonsOf } from './reason.ts'
+import { checkRedirects, Redirects } from './redirect.ts'
+import type { RedirectTarget } from './redirect.ts'
 import type { SessionHost } from './session-host.ts'
+import { resolveSessionTimer } from './session-timer.ts'
+import type { SessionTimerPolicy } from './session-timer.ts'
 import { clientTable } from './session-table.ts'
 import type { ClientAction, ClientEvent, ClientState } from './session-table.ts'
 import type { InviteClientSession, InviteOptions, SessionBody } from './session-types.ts'
@@ -35,8 +39,10 @@ export class ClientSession
 {
   readonly role = 'client' as const
   invite: SipRequest
-  readonly #initial: InitialRequest
-  readonly #destination: Destination
+  readonly #options: InviteOptions
+  readonly #redirects: Redirects | undefined
+  #initial: InitialRequest
+  #destination: Destination
   readonly #offer: SessionBody | undefined
   readonly #exchange: DigestExchange | undefined
   readonly #onGone: (session: ClientSession) => void
@@ -60,9 +66,11 @@ export class ClientSession
       callId,
       localTag,
       digest: host.digest(options.credentials),
+      sessionTimer: sessionTimerOf(host, options),
       handlers: options.handlers ?? {},
     })
     this.#onGone = onGone
+    this.#options = options
     this.#offer = options.offer
     this.#exchange = this.digest?.exchange()
     this.#initial = buildInitialRequest(host, { ...options, method: 'INVITE', callId, localTag })
@@ -70,6 +78,9 @@ export class ClientSession
     this.negotiation.invite = 'client'
     if (options.offer !== undefined) this.negotiation.offer = 'local-offer'
     this.invite = this.#build()
+    const { followRedirects } = options
+    checkRedirects(followRedirects)
+    if (followRedirects !== undefined) this.#redirects = new Redirects(followRedirects, this.invite.uri)
   }
 
   /** Sends the INVITE; the core calls it once the session can be found. */
@@ -79,7 +90,9 @@ export class ClientSession
 
   #build(): SipRequest {
     this.#sequence++
-    return this.#initial.create(this.#sequence, this.#offer)
+    const invite = this.#initial.create(this.#sequence, this.#offer)
+    this.timer?.outgoing(invite)
+    return invite
   }
 
   #send(invite: SipRequest): void {
@@ -95,7 +108,7 @@ export class ClientSession
     const failed = (error: SipError): void => {
       if (transaction !== this.#transaction) return
       this.#error = error
-      this.feed('failure')
+      this.feed(this.#follow(this.#redirects?.take()) ? 'challenge' : 'failure')
     }
     transaction.onTimeout = failed
     transaction.onTransportError = failed
@@ -112,8 +125,36 @@ export class ClientSession
       this.feed('challenge')
     } else {
       this.#refusal = response
-      this.feed('refusal')
+      const again = this.timer?.raise(response) === true || this.#follow(this.#redirects?.next(response))
+      this.feed(again ? 'challenge' : 'refusal')
     }
+  }
+
+  /** Makes the next attempt one at that address (RFC 3261 §8.1.3.4); false: there is none we could call. */
+  #follow(first: RedirectTarget | undefined): boolean {
+    const { target, to = target, headers = [], route, ...others } = this.#options
+    for (let next = first; next !== undefined; next = this.#redirects?.take()) {
+      const through = next.route === undefined ? route : [next.route]
+      try {
+        this.#initial = buildInitialRequest(this.host, {
+          from: others.from,
+          ...(others.contact === undefined ? {} : { contact: others.contact }),
+          ...(through === undefined ? {} : { route: through }),
+          method: 'INVITE',
+          target: next.target,
+          to,
+          headers: [...headers, ...next.headers],
+          callId: this.callId,
+          localTag: this.localTag,
+        })
+        this.#destination = this.#initial.destination
+        this.#error = undefined
+        return true
+      } catch (error) {
+        this.reportError(error)
+      }
+    }
+    return false
   }
 
   #receiveProvisional(response: SipResponse): void {
@@ -171,6 +212,7 @@ export class ClientSession
     }
     this.useFlow(flow)
     this.negotiation.invite = 'none'
+    this.timer?.accepted(response)
     this.feed('success')
   }
 
@@ -230,7 +272,9 @@ export class ClientSession
 
   async #answerChallenge(): Promise<void> {
     try {
-      if (this.#refusal !== undefined) await this.#exchange?.challenged(this.#refusal)
+      if (this.#refusal !== undefined && isChallenge(this.#refusal)) {
+        await this.#exchange?.challenged(this.#refusal)
+      }
       this.feed('retry')
     } catch (error) {
       this.#error = asSipError(error)
@@ -314,6 +358,10 @@ export class ClientSession
     this.#early.clear()
     this.#onGone(this)
   }
+}
+
+function sessionTimerOf(host: SessionHost, { sessionTimer }: InviteOptions): SessionTimerPolicy | undefined {
+  return host.sessionTimer === undefined ? undefined : resolveSessionTimer(sessionTimer, host.sessionTimer)
 }
 
 function isSuccess(response: SipResponse): boolean {

@@ -65,6 +65,7 @@ export class ServerSession
       callId: request.callId,
       localTag: transaction.toTag,
       digest: host.digest(undefined),
+      sessionTimer: host.sessionTimer,
       handlers: {},
     })
     this.invite = request
@@ -125,6 +126,7 @@ export class ServerSession
       headers: [['Contact', contact], ...this.host.capabilities('response'), ...(options.headers ?? [])],
       ...(body === undefined ? {} : { body: body.body, contentType: body.contentType }),
     })
+    this.timer?.answering(this.invite, this.#success)
     this.#answered = true
     this.negotiation.invite = 'none'
     this.negotiation.offer = this.offer === undefined && body !== undefined ? 'local-offer' : 'stable'

@@ -14,6 +14,8 @@ import { IncomingChanges } from './incoming-changes.ts'
 import { ServerRequest } from './server-request.ts'
 import { Later } from './later.ts'
 import { OutgoingChange } from './outgoing-change.ts'
+import { SessionRefresh } from './session-refresh.ts'
+import type { SessionTimerPolicy } from './session-timer.ts'
 import { reasonParts, reasonsOf, reasonValue } from './reason.ts'
 import { asSipError, completeEnd, failedReasons, lostParts, noAckReasons } from './session-end.ts'
 import type { EndParts } from './session-end.ts'
@@ -53,6 +55,7 @@ export abstract class InviteSessionBase<
 {
   abstract readonly invite: SipRequest
   readonly digest: DigestClient | undefined
+  readonly timer: SessionRefresh | undefined
   readonly negotiation: Negotiation = new Negotiation()
   #end: SessionEnd | undefined
   readonly #ended = new Later<SessionEnd>()
@@ -72,10 +75,15 @@ export abstract class InviteSessionBase<
   protected constructor(
     init: MachineInit<State, Event | CommonEvent, Action | CommonAction> & {
       readonly digest: DigestClient | undefined
+      readonly sessionTimer: SessionTimerPolicy | undefined
     },
   ) {
     super(init)
     this.digest = init.digest
+    const { sessionTimer, host } = init
+    if (sessionTimer !== undefined || host.sessionTimer !== undefined) {
+      this.timer = new SessionRefresh(this, sessionTimer)
+    }
   }
 
   // ---- what the owner sees --------------------------------------------------------------------------------------
@@ -232,7 +240,7 @@ export abstract class InviteSessionBase<
       this.respond(transaction, 481)
       return
     }
-    const refusal = checkRequest(request, this.host)
+    const refusal = checkRequest(request, this.host) ?? this.timer?.judge(request)
     if (refusal !== undefined) {
       this.respond(transaction, refusal.statusCode, refusal)
       return
@@ -300,11 +308,13 @@ export abstract class InviteSessionBase<
   protected abstract contact(): string
 
   successResponse(request: SipRequest, body: SessionBody | undefined): SipResponse {
-    return createResponse(request, 200, {
+    const response = createResponse(request, 200, {
       toTag: this.localTag,
       headers: this.targetHeaders('response'),
       ...(body === undefined ? {} : { body: body.body, contentType: body.contentType }),
     })
+    this.timer?.answering(request, response)
+    return response
   }
 
   respond(transaction: ServerTransaction, statusCode: number, options: RespondOptions = {}): void {
@@ -369,6 +379,7 @@ export abstract class InviteSessionBase<
     if (this.#end !== undefined) return
     const end = completeEnd(parts)
     this.#end = end
+    this.timer?.close()
     this.#incoming?.close()
     this.#outgoing?.close()
     this.#stopWaiting()

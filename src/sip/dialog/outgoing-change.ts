@@ -64,6 +64,7 @@ export class OutgoingChange {
           headers: [...session.targetHeaders('request'), ...headers],
           ...(offer === undefined ? {} : { body: offer }),
         })
+        session.timer?.outgoing(request)
         addCredentials(request, exchange)
         response = await this.#send(request, nextHop, offer)
       } catch (error) {
@@ -71,10 +72,16 @@ export class OutgoingChange {
         throw error
       }
       const { statusCode } = response
-      if (statusCode < 300) return response
+      if (statusCode < 300) {
+        session.timer?.accepted(response)
+        return response
+      }
       if (isChallenge(response) && exchange !== undefined) {
         await exchange.challenged(response)
         // The peer may have begun a change of its own meanwhile.
+        if (!mayInvite(session.negotiation)) await this.#waitForTurn()
+      } else if (session.timer?.raise(response) === true) {
+        // RFC 4028 §7.4: the same again, with the interval the peer can live with.
         if (!mayInvite(session.negotiation)) await this.#waitForTurn()
       } else if (statusCode === 491 && glares < MAX_GLARE_RETRIES) {
         glares++

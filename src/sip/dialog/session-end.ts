@@ -1,6 +1,7 @@
 import { SipError } from '../../runtime/errors.ts'
 import { SipResponse } from '../message/message.ts'
 import { SipResponseError } from './errors.ts'
+import { SessionExpiredError } from './session-refresh.ts'
 import type { SessionEnd, SessionReason } from './session-types.ts'
 
 /** The parts of a `SessionEnd` that are not empty. */
@@ -21,6 +22,9 @@ export function completeEnd(parts: EndParts): SessionEnd {
 export const noAckReasons: readonly SessionReason[] = [
   { protocol: 'SIP', cause: 408, text: 'No ACK received' },
 ]
+const expiredReasons: readonly SessionReason[] = [
+  { protocol: 'SIP', cause: 408, text: 'Session timer expired' },
+]
 export const failedReasons: readonly SessionReason[] = [
   { protocol: 'SIP', cause: 488, text: 'No agreement on media' },
 ]
@@ -34,6 +38,9 @@ export function lostParts(by: unknown): EndParts {
     return { by: 'remote', cause: 'dialog-lost', statusCode: by.statusCode, response: by.response, error: by }
   }
   const error = asSipError(by)
+  if (error instanceof SessionExpiredError) {
+    return { by: 'timeout', cause: 'dialog-lost', reasons: expiredReasons, error }
+  }
   return { by: error?.code === 'SIP_TRANSPORT' ? 'transport' : 'timeout', cause: 'dialog-lost', error }
 }
 

@@ -9,6 +9,7 @@ import { isLoopback, isPrivate } from '../transport/addresses.ts'
 import { destinationOf } from '../transport/locate.ts'
 import type { DialogEvent } from './core-types.ts'
 import type { Dialog, DialogRequest } from './dialog.ts'
+import type { SessionTimerPolicy } from './session-timer.ts'
 import type { HeaderList } from './session-types.ts'
 
 /** What sessions need of the core that owns them. */
@@ -22,6 +23,8 @@ export interface SessionHost {
   readonly allow: readonly string[]
   readonly supported: readonly string[]
   readonly accept: readonly string[]
+  /** Undefined: off, and not in `supported`. */
+  readonly sessionTimer: SessionTimerPolicy | undefined
   /** User-Agent or Server. */
   identity(kind: 'request' | 'response'): HeaderList
   /** Identity, Allow and Supported, for INVITE, UPDATE and their 2xx, and for OPTIONS. */

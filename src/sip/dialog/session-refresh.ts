@@ -227,6 +227,7 @@ export function intervalRefusal(
   request: SipRequest,
   policy: SessionTimerPolicy | undefined,
 ): Refusal | undefined {
+  if (request.method !== 'INVITE' && request.method !== 'UPDATE') return undefined
   const minSe = tooSmall(request, policy)
   return minSe === undefined ? undefined : { statusCode: 422, headers: [['Min-SE', String(minSe)]] }
 }

@@ -4,6 +4,8 @@ import type { SipRequest, SipResponse } from '../message/message.ts'
 import type { Destination } from '../transport/destination.ts'
 import type { Flow } from '../transport/flow.ts'
 import type { Credentials } from '../auth/client.ts'
+import type { RedirectOptions } from './redirect.ts'
+import type { SessionTimerOptions } from './session-timer.ts'
 
 /** Header fields the owner adds, in order. CR, LF and NUL in a value are refused when the message is made. */
 export type HeaderList = Iterable<readonly [name: string, value: string]>
@@ -213,6 +215,10 @@ export interface InviteOptions {
   readonly destination?: Destination
   readonly callId?: string
   readonly handlers?: SessionHandlers
+  /** In place of the core's; where the core's is off it is off for all. */
+  readonly sessionTimer?: SessionTimerOptions | 'off'
+  /** Default: a 3xx ends the session. */
+  readonly followRedirects?: RedirectOptions
 }
 
 export interface RingOptions {
