@@ -13,6 +13,7 @@ import type {
   SessionHandlers,
   SessionState,
 } from '../sip/dialog/session-types.ts'
+import type { RedirectOptions } from '../sip/dialog/redirect.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import type { Flow } from '../sip/transport/flow.ts'
 import type { Recording, RecordingOptions, RecordingSink } from '../media/audio/recording.ts'
@@ -79,6 +80,7 @@ export interface CallContext {
   hostTowards(towards: Flow | Destination): string
   /** Files being recorded to, so that no two recordings share one. */
   readonly files: Set<string>
+  readonly followRedirects: RedirectOptions | undefined
   /** How long calls may take unless they say otherwise. */
   readonly duration: DurationLimit | undefined
   /** How long an incoming call may ring, milliseconds. */

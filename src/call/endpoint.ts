@@ -20,6 +20,8 @@ import type { EndpointOptions } from './options.ts'
 import { defaultLimits, formatListen, parseAdvertise, parseListen } from './options.ts'
 import type { CallOptions } from './outgoing-call.ts'
 import { OutgoingCall } from './outgoing-call.ts'
+import { Registration } from './registration.ts'
+import type { RegistrationOptions } from '../sip/registration/client-options.ts'
 import { planRequest } from './plan-request.ts'
 import type { EndpointRequestOptions } from './plan-request.ts'
 import { RequestDesk } from './requests.ts'
@@ -65,6 +67,8 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
   readonly #media: MediaFactory
   readonly #maxCalls: number
   readonly #calls = new Set<Call>()
+  readonly #registrations = new Set<Registration>()
+  readonly #userAgent: string
   readonly #context: CallContext
   #serving: { readonly handler: Handler; readonly stop: () => void } | undefined
   #draining = false
@@ -82,6 +86,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
     )
     const advertise = parseAdvertise(options.advertise)
     this.#maxCalls = options.limits?.calls ?? defaultLimits.calls
+    this.#userAgent = options.userAgent ?? 'Offhook'
     if (!(this.#maxCalls >= 1))
       throw new OptionError('limits.calls', `${this.#maxCalls} allows no call; give 1 or more`)
     this.#transport = new TransportLayer({
@@ -98,7 +103,8 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       transactions: this.#transactions,
       transport: this.#transport,
       runtime: this.#runtime,
-      userAgent: options.userAgent ?? 'Offhook',
+      userAgent: this.#userAgent,
+      sessionTimer: options.sessionTimer ?? {},
       limits: { dialogs: this.#maxCalls * 2 },
     })
     this.#core.onInvite = session => this.#take(session)
@@ -124,6 +130,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
         }),
       hostTowards: towards => this.#hostTowards(towards),
       duration: durationLimit(options),
+      followRedirects: options.followRedirects,
       ringMs: ringLimit(options.ringTimeoutMs),
       desk,
       onEnded: (call, closing) => this.#over(call, closing),
@@ -226,6 +233,28 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
     return this.#core.request(planRequest(method, target, options, to => this.#hostTowards(to)))
   }
 
+  /**
+   * Binds an address of record to this endpoint and keeps it bound until `unregister()` or `close()` (RFC 3261 §10.2). Gives it at once;
+   * await its `ready`, or listen to its events.
+   * @throws OptionError; SipError SIP_STATE when the endpoint is closed
+   */
+  register(options: RegistrationOptions): Registration {
+    if (this.#closed !== undefined) throw new SipError('SIP_STATE', 'the endpoint is closed; create another')
+    const registration = new Registration(
+      {
+        transactions: this.#transactions,
+        transport: this.#transport,
+        clock: this.#runtime.clock,
+        random: this.#runtime.random,
+        identity: [['User-Agent', this.#userAgent]],
+      },
+      options,
+      gone => this.#registrations.delete(gone),
+    )
+    this.#registrations.add(registration)
+    return registration
+  }
+
   /** Takes no new calls (they get 503 with Retry-After), and resolves when the ones under way have ended. */
   async drain(): Promise<void> {
     this.#draining = true
@@ -249,9 +278,11 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
     const drained = this.drain()
     if (graceMs > 0) await this.#within(graceMs, drained)
     for (const call of this.#calls) void call.hangup()
-    const settled = Promise.all([drained, this.#core.close()])
+    const unregistered = [...this.#registrations].map(registration => registration.unregister())
+    const settled = Promise.all([drained, this.#core.close(), ...unregistered])
     await this.#within(giveUpMs, settled)
     this.#core.abandon()
+    for (const registration of this.#registrations) registration.abandon()
     for (const call of this.#calls) call.endNow({ by: 'local', cause: 'closed' })
     this.#transactions.close()
     await this.#transport.close()

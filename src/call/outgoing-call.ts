@@ -10,8 +10,9 @@ import { Call } from './call.ts'
 import type { CallEnded } from './call-ended.ts'
 import { checkHeaders, parseTarget } from './checks.ts'
 import { reportListenerError } from './emitter.ts'
-import type { CallControlOptions } from './control-options.ts'
+import type { CallControlOptions, EndpointControlOptions } from './control-options.ts'
 import type { CodecName } from './options.ts'
+import type { Registration } from './registration.ts'
 import { sdpBody } from './sdp-body.ts'
 import type { Trunk } from './trunk.ts'
 
@@ -23,11 +24,14 @@ export interface Progress {
 /** Three minutes: what trunks allow a phone to ring. */
 const defaultRingTimeoutMs = 180_000
 
-export interface CallOptions extends Cancellable, CallControlOptions {
+export interface CallOptions
+  extends Cancellable, CallControlOptions, Pick<EndpointControlOptions, 'followRedirects'> {
   /** Gives up (CANCEL) when nobody has answered for so long. Default 180,000. */
   readonly ringTimeoutMs?: number
   /** As whom and through whom; without one the call goes straight to the target. */
   readonly trunk?: Trunk
+  /** As the address of record that is registered, the way its registrar wants it (RFC 3608); in place of `trunk`. */
+  readonly registration?: Registration
   /** From, when it is not the trunk's: a URI or name-addr. */
   readonly from?: string
   readonly codecs?: readonly CodecName[]
@@ -81,13 +85,17 @@ export class OutgoingCall extends Call {
     const media = await this.prepareMedia(options.codecs, plan.towards)
     signal?.throwIfAborted()
     const answered = this.#untilAnswered(options)
+    const { sessionTimer, followRedirects = this.context.followRedirects } = options
     this.#session = invite({
+      ...(sessionTimer === undefined ? {} : { sessionTimer }),
+      ...(followRedirects === undefined ? {} : { followRedirects }),
       target: plan.target,
       from,
       offer: sdpBody(media.createOffer()),
       ...(headers === undefined ? {} : { headers }),
       ...(trunk?.credentials === undefined ? {} : { credentials: trunk.credentials }),
       ...(plan.route === undefined ? {} : { route: [plan.route] }),
+      ...plan.registered,
       handlers: {
         ...this.commonHandlers(),
         onProgress: ({ statusCode, reasonPhrase }) => {
@@ -138,17 +146,21 @@ interface CallPlan {
   readonly target: string
   readonly from: string | undefined
   readonly route: string | undefined
+  /** What a registration decides. */
+  readonly registered: Partial<InviteOptions>
   /** The first hop. */
   readonly towards: Destination
 }
 
 /** Everything the caller passed in, checked before anything is opened. @throws OptionError naming the field */
 function planCall(target: string, options: CallOptions): CallPlan {
-  const { trunk, headers, ringTimeoutMs = defaultRingTimeoutMs } = options
+  const { headers, ringTimeoutMs = defaultRingTimeoutMs } = options
   checkHeaders(headers)
   if (!(ringTimeoutMs > 0))
     throw new OptionError('ringTimeoutMs', `${ringTimeoutMs} lets nothing ring; give milliseconds above 0`)
   const called = parseTarget(target, 'target')
+  const registered = options.registration?.routeTo(called.uri)
+  const trunk = registered?.trunk ?? options.trunk
   const proxy =
     trunk?.outboundProxy === undefined ? undefined : parseTarget(trunk.outboundProxy, 'trunk.outboundProxy')
   const aor = trunk === undefined ? undefined : parseTarget(trunk.aor, 'trunk.aor')
@@ -160,7 +172,8 @@ function planCall(target: string, options: CallOptions): CallPlan {
     target: called.uriText,
     from,
     route: proxy === undefined ? undefined : looseRoute(proxy),
-    towards: destinationOf((proxy ?? called).uri),
+    registered: registered?.invite ?? {},
+    towards: registered?.invite.destination ?? destinationOf((proxy ?? called).uri),
   }
 }
 
