@@ -12,9 +12,18 @@ export type {
 } from './call/call.ts'
 export type { AnswerOptions, IncomingCall, RejectOptions } from './call/incoming-call.ts'
 export type { CallOptions, Progress } from './call/outgoing-call.ts'
+export type {
+  TransferCause,
+  TransferOptions,
+  TransferProgress,
+  TransferResult,
+} from './call/transfer-options.ts'
+export type { TransferAcceptOptions, TransferRequest } from './call/transfer-request.ts'
 export { CallEndedError } from './call/call-ended.ts'
 export type { CallEnded, Reason } from './call/call-ended.ts'
 export type { Trunk } from './call/trunk.ts'
+export type { Registration, RegistrationEvents, RegistrationState } from './call/registration.ts'
+export type { OutboundOptions, RegistrationOptions } from './sip/registration/client-options.ts'
 export { callChannel } from './call/diagnostics.ts'
 export type { CallDiagnostics } from './call/diagnostics.ts'
 

@@ -20,6 +20,7 @@ import type { EndpointOptions } from './options.ts'
 import { defaultLimits, formatListen, parseAdvertise, parseListen } from './options.ts'
 import type { CallOptions } from './outgoing-call.ts'
 import { OutgoingCall } from './outgoing-call.ts'
+import { TransferDesk } from './transfer-desk.ts'
 import { Registration } from './registration.ts'
 import type { RegistrationOptions } from '../sip/registration/client-options.ts'
 import { planRequest } from './plan-request.ts'
@@ -67,6 +68,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
   readonly #media: MediaFactory
   readonly #maxCalls: number
   readonly #calls = new Set<Call>()
+  readonly #transfers: TransferDesk
   readonly #registrations = new Set<Registration>()
   readonly #userAgent: string
   readonly #context: CallContext
@@ -99,7 +101,8 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
     this.#transactions = new TransactionLayer({ transport: this.#transport, clock, random })
     const desk = new RequestDesk(options.requests)
     this.#core = new UserAgentCore({
-      allow: [...new Set([...defaultAllow, ...desk.methods])],
+      allow: [...new Set([...defaultAllow, 'REFER', 'NOTIFY', ...desk.methods])],
+      supported: ['replaces', 'norefersub'],
       transactions: this.#transactions,
       transport: this.#transport,
       runtime: this.#runtime,
@@ -107,9 +110,17 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       sessionTimer: options.sessionTimer ?? {},
       limits: { dialogs: this.#maxCalls * 2 },
     })
+    this.#transfers = new TransferDesk({
+      clock,
+      calls: this.#calls,
+      call: (target, callOptions) => this.call(target, callOptions),
+    })
+    this.#core.onLateNotify = incoming => this.#transfers.receiveLate(incoming)
     this.#core.onInvite = session => this.#take(session)
     this.#core.onRequest = incoming => desk.receive(incoming)
-    this.#core.screen = ({ method }) => (desk.handlerOf(method) === undefined ? this.#refusal() : undefined)
+    this.#core.screen = request =>
+      (desk.handlerOf(request.method) === undefined ? this.#refusal() : undefined) ??
+      this.#transfers.refusalOf(request)
     this.#media = new MediaFactory({
       runtime: this.#runtime,
       boundTo: () => this.#transport.bound.map(({ local }) => local.address),
@@ -129,6 +140,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
           bind: 'send' in towards ? towards.bound?.local.address : undefined,
         }),
       hostTowards: towards => this.#hostTowards(towards),
+      transfers: this.#transfers,
       duration: durationLimit(options),
       followRedirects: options.followRedirects,
       ringMs: ringLimit(options.ringTimeoutMs),
@@ -321,6 +333,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       return
     }
     const call = new IncomingCall(this.#context, session)
+    call.replaces = this.#transfers.replacedBy(session.invite)
     this.#calls.add(call)
     void this.#run(handler, call)
   }
@@ -346,6 +359,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
 
   #over(call: Call, closing: Promise<void>): void {
     this.#calls.delete(call)
+    this.#transfers.remember(call)
     this.#closings.add(closing)
     void closing.finally(() => this.#closings.delete(closing))
     if (this.#calls.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()

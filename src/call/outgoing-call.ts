@@ -3,6 +3,7 @@ import { OptionError, SipError as SipErrorClass } from '../runtime/errors.ts'
 import { NameAddr } from '../sip/message/name-addr.ts'
 import type { HeaderList, InviteClientSession, InviteOptions } from '../sip/dialog/session-types.ts'
 import { SipResponseError } from '../sip/dialog/errors.ts'
+import type { ReplaceableDialog } from '../sip/dialog/replaces.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import { destinationOf } from '../sip/transport/locate.ts'
 import type { CallState, Cancellable, HangupOptions } from './call.ts'
@@ -62,6 +63,11 @@ export class OutgoingCall extends Call {
     return this.session.invite.to
   }
 
+  /** @internal */
+  override get dialog(): ReplaceableDialog | undefined {
+    return this.#session === undefined ? undefined : super.dialog
+  }
+
   override get state(): CallState {
     return this.#session === undefined && this.endedValue === undefined ? 'trying' : super.state
   }
@@ -98,7 +104,8 @@ export class OutgoingCall extends Call {
       ...plan.registered,
       handlers: {
         ...this.commonHandlers(),
-        onProgress: ({ statusCode, reasonPhrase }) => {
+        onProgress: ({ statusCode, reasonPhrase, dialogTag }) => {
+          this.noteFork(dialogTag)
           try {
             options.onProgress?.({ statusCode, reasonPhrase })
           } catch (error) {
