@@ -22,6 +22,7 @@ export interface AgentSession extends Pick<
   | 'sendDtmf'
   | 'hangup'
   | 'sleep'
+  | 'transfer'
 > {
   /** What the caller says: 16-bit mono PCM, at the codec's rate until asked `at(rate)`. */
   readonly input: AudioSource
@@ -78,5 +79,6 @@ export function agentSession(call: Call): AgentSession {
     sendDtmf: call.sendDtmf.bind(call),
     hangup: call.hangup.bind(call),
     sleep: call.sleep.bind(call),
+    transfer: call.transfer.bind(call),
   }
 }

@@ -31,6 +31,11 @@ import type { CodecName } from './options.ts'
 import { checkRequestMethod, wireBody } from './requests.ts'
 import type { RequestDesk, RequestHandler, RequestOptions } from './requests.ts'
 import { sdpBody, sdpText } from './sdp-body.ts'
+import { CallTransfers, replaceableDialog } from './transfer.ts'
+import type { TransferDesk } from './transfer-desk.ts'
+import type { TransferOptions, TransferResult } from './transfer-options.ts'
+import type { TransferRequest } from './transfer-request.ts'
+import type { ReplaceableDialog } from '../sip/dialog/replaces.ts'
 
 /** Dialog states of RFC 4235 §3.7.1, so that logs, dialog-info and this property agree. */
 export type CallState = SessionState
@@ -41,6 +46,8 @@ export interface CallEvents extends Record<string, unknown[]> {
   hold: [by: 'local' | 'remote', active: boolean]
   /** A key went down: for barge-in, which should not wait until it is let go and `dtmf()` tells the digit. */
   dtmfStart: [start: DtmfStart]
+  /** The other party asks us to call somebody else (REFER); without a listener it is declined with 603. */
+  transfer: [request: TransferRequest]
   /** A re-INVITE or UPDATE changed codec, address or direction; `input` and `output` stay the same objects. */
   media: [media: Media]
   /** `maxDurationMs` will end the call so many milliseconds from now. */
@@ -86,6 +93,7 @@ export interface CallContext {
   /** How long an incoming call may ring, milliseconds. */
   readonly ringMs: number | undefined
   readonly desk: RequestDesk
+  readonly transfers: TransferDesk
   /** The call is over; `closing` settles when its recordings are written and its port is free. */
   onEnded(call: Call, closing: Promise<void>): void
 }
@@ -107,6 +115,10 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   readonly #abort = new AbortController()
   readonly #settle: (ended: CallEnded) => void
   #endedValue: CallEnded | undefined
+  #transfers: CallTransfers | undefined
+  #forkTags: Set<string> | undefined
+  /** What the other side says it supports; `undefined` before the answer. */
+  #supported: readonly string[] | undefined
   #override: Partial<CallEnded> | undefined
   #media: MediaSession | undefined
   #answeredAt: number | undefined
@@ -257,6 +269,27 @@ export abstract class Call extends SafeEmitter<CallEvents> {
     else this.#requestHandlers.set(method, handler)
   }
 
+  /**
+   * Asks the other party to call somebody else (REFER): a sip:, sips: or tel: URI, or a name-addr, is a blind transfer; a call of ours is an attended
+   * one, whose place the new call takes (RFC 3891). How it went is a value; unless it is `transferred` this call is as usable as before.
+   * @throws OptionError; SipError SIP_STATE a call that is not up, or a transfer under way; the reason of `signal`
+   */
+  transfer(target: string | Call, options: TransferOptions = {}): Promise<TransferResult> {
+    const party =
+      typeof target === 'string'
+        ? target
+        : { call: target, session: target.session, supported: target.#supported }
+    return this.#transferring.transfer(party, options)
+  }
+
+  /**
+   * What a Replaces may mean (RFC 3891); undefined while there is no dialog.
+   * @internal
+   */
+  get dialog(): ReplaceableDialog | undefined {
+    return this.state === 'trying' ? undefined : replaceableDialog(this.session, this.#forkTags)
+  }
+
   /** Waits on the call's clock, so that it works in virtual time; resolves early when the call ends. */
   sleep(ms: number): Promise<void> {
     if (!(ms >= 0)) throw new OptionError('ms', `${ms} is not a time to wait; give milliseconds, 0 or more`)
@@ -334,6 +367,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
       onOfferLapsed: () => this.openMedia.rollback(),
       onConfirmed: () => this.confirmed(),
       onRequest: incoming => this.receiveRequest(incoming),
+      onAccepted: ({ headers }) => this.accepted(headers),
       onStateChange: state => this.#stateChanged(state),
       onEnd: end => this.#finish(end),
     }
@@ -341,9 +375,36 @@ export abstract class Call extends SafeEmitter<CallEvents> {
 
   /** A request in the call other than INVITE, UPDATE and BYE; false: nobody takes it. */
   protected receiveRequest(incoming: IncomingRequest): boolean {
+    if (this.#transferring.receive(incoming)) return true
     const { desk } = this.context
     const { method } = incoming.request
     return desk.receive(incoming, this, this.#requestHandlers?.get(method) ?? desk.handlerOf(method))
+  }
+
+  /** A branch of our INVITE that rings. */
+  protected noteFork(tag: string | undefined): void {
+    if (tag === undefined || (this.#forkTags?.size ?? 0) >= 64) return
+    this.#forkTags ??= new Set()
+    this.#forkTags.add(tag)
+  }
+
+  /** The 2xx, theirs or ours. */
+  protected accepted(headers: Headers): void {
+    const theirs = this.session.role === 'client' ? headers : this.headers
+    this.#supported = theirs.getAll('Supported')
+  }
+
+  get #transferring(): CallTransfers {
+    this.#transfers ??= new CallTransfers({
+      call: this,
+      session: () => this.session,
+      endpoint: this.context.endpoint,
+      clock: this.context.clock,
+      desk: this.context.transfers,
+      listened: () => this.listenerCount('transfer') > 0,
+      emit: request => this.safeEmit('transfer', request),
+    })
+    return this.#transfers
   }
 
   /** Counts the time an incoming call may ring. */

@@ -45,6 +45,11 @@ export class IncomingCall extends Call {
     this.limitRinging(() => this.#rangOut())
   }
 
+  /**
+   * The call that this one takes the place of (Replaces, RFC 3891), when a transfer leads here: answering this one hangs that one up, refusing
+   * leaves it as it is.
+   */
+  replaces: Call | undefined
   /** The INVITE as it came. */
   get invite(): SipRequest {
     return this.session.invite
@@ -151,6 +156,7 @@ export class IncomingCall extends Call {
         ...(options.headers === undefined ? {} : { headers: options.headers }),
       })
       if (!answered) this.#throwIfOver()
+      void this.replaces?.hangup() // RFC 3891 §3
       if (complete !== undefined) {
         await Promise.race([complete, this.ended])
         this.#throwIfOver()

@@ -35,7 +35,13 @@ import { routeOver } from './session-host.ts'
 import type { SessionHost } from './session-host.ts'
 import { intervalRefusal } from './session-refresh.ts'
 import { resolveSessionTimer } from './session-timer.ts'
-import type { HeaderList, InviteClientSession, InviteOptions, InviteServerSession } from './session-types.ts'
+import type {
+  HeaderList,
+  IncomingRequest,
+  InviteClientSession,
+  InviteOptions,
+  InviteServerSession,
+} from './session-types.ts'
 import { randomTag } from './tags.ts'
 
 /** State changes of sessions, errors of their owners' callbacks, and what was dropped. */
@@ -76,6 +82,8 @@ export class UserAgentCore {
   onInvite: ((session: InviteServerSession) => void) | undefined
   /** A request outside any dialog, other than INVITE. Return true when it is, or will be, answered. Missing: OPTIONS 200, others 405 or 501. */
   onRequest: ((request: OutOfDialogRequest) => boolean) | undefined
+  /** A NOTIFY in a dialog whose call is over: a subscription may outlive it (RFC 5057 §4.1). Return true when it is answered; missing: 481. */
+  onLateNotify: ((request: IncomingRequest) => boolean) | undefined
   /**
    * Asked before every request outside a dialog is looked at: a refusal is sent in place of anything else. OPTIONS passes here too, so that it gets the
    * status an INVITE would (RFC 3261 §11.2).
@@ -176,7 +184,11 @@ export class UserAgentCore {
     const { response } = await sendAuthenticated(
       this.#transactions,
       options.digest ?? this.#host.digest(options.credentials),
-      () => ({ request: initial.create(sequence++, options.body), destination: initial.destination }),
+      () => ({
+        request: initial.create(sequence++, options.body),
+        destination: initial.destination,
+        prepare: (request, destination) => void initial.readdress(request, destination),
+      }),
     )
     return response
   }
@@ -218,6 +230,10 @@ export class UserAgentCore {
       return
     }
     const session = this.#sessions.get(localKey(request.callId, tag))
+    if (session?.end !== undefined || session === undefined) {
+      const late = request.method === 'NOTIFY' ? this.onLateNotify : undefined
+      if (late?.(new ServerRequest(this.#host, transaction)) === true) return
+    }
     if (session !== undefined) session.receive(transaction)
     else this.#answer(transaction, checkRequest(request, this.#host) ?? { statusCode: 481 }) // §12.2.2
   }

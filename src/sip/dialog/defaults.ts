@@ -151,6 +151,7 @@ export function answerInDialog(request: SipRequest, policy: Policy): Refusal {
 export function answerOutside(request: SipRequest, policy: Policy): Refusal {
   if (request.method === 'OPTIONS') return capabilities(policy)
   if (request.method === 'CANCEL') return { statusCode: 481 }
+  if (request.method === 'REFER') return { statusCode: 603 } // RFC 3515 §2.4.2: there is no call to transfer
   const others = policy.allow.filter(method => method !== request.method)
   return methods.has(request.method)
     ? { statusCode: 405, headers: [['Allow', others.join(', ')]] }

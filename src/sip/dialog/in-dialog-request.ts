@@ -30,7 +30,8 @@ export async function requestInDialog(
   if (method === 'UPDATE' && options.body !== undefined) {
     throw new OptionError('body', 'an offer changes the session: use reinvite()')
   }
-  const { host, digest } = session
+  const { host } = session
+  const digest = options.credentials === undefined ? session.digest : host.digest(options.credentials)
   const facts = methods.get(method)
   const own = facts?.needsContact === true ? session.targetHeaders('request') : host.identity('request')
   try {

@@ -4,6 +4,7 @@ import type { SipRequest, SipResponse } from '../message/message.ts'
 import type { Destination } from '../transport/destination.ts'
 import type { Flow } from '../transport/flow.ts'
 import type { Credentials } from '../auth/client.ts'
+import type { Dialog } from './dialog.ts'
 import type { RedirectOptions } from './redirect.ts'
 import type { SessionTimerOptions } from './session-timer.ts'
 
@@ -142,6 +143,8 @@ export interface HangupOptions {
 }
 
 export interface RequestInDialogOptions {
+  /** For a challenge to this request. Default: the session's. */
+  readonly credentials?: Credentials
   readonly headers?: HeaderList
   readonly body?: SessionBody
 }
@@ -164,6 +167,8 @@ export interface InviteSession {
   readonly callId: string
   readonly localTag: string
   readonly remoteTag: string | undefined
+  /** The dialog, once there is one; of a forked INVITE the one that was answered. */
+  readonly dialog: Pick<Dialog, 'remoteTarget'> | undefined
   /** The INVITE that began it (for a client: the latest attempt). */
   readonly invite: SipRequest
   /** Settles once, never rejects. */
