@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import t from 'tap'
 import { bestResponse } from '../../../src/sip/proxy/best-response.ts'
 import { branchTable } from '../../../src/sip/proxy/branch-table.ts'
@@ -11,23 +11,12 @@ type Action = ContextAction<string, string>
 
 /** An action in a few words. */
 function said(action: Action): string {
-  switch (action.do) {
-    case 'send':
-      return `send ${action.branch} ${action.target}`
-    case 'arm':
-    case 'disarm':
-      return `${action.do} ${action.timer} ${action.branch}`
-    case 'cancel':
-      return `cancel ${action.branch}`
-    case 'forward':
-      return ['forward', action.response, ...action.challenges].join(' ')
-    case 'forward late':
-      return `forward late ${action.response}`
-    case 'reply':
-      return `reply ${action.statusCode}`
-    case 'end':
-      return 'end'
-  }
+  if (action.do === 'send') return `send ${action.branch} ${action.target}`
+  if (action.do === 'arm' || action.do === 'disarm') return `${action.do} ${action.timer} ${action.branch}`
+  if (action.do === 'cancel') return `cancel ${action.branch}`
+  if (action.do === 'forward') return ['forward', action.response, ...action.challenges].join(' ')
+  if (action.do === 'forward late') return `forward late ${action.response}`
+  return action.do === 'reply' ? `reply ${action.statusCode}` : 'end'
 }
 
 class Play {
@@ -210,9 +199,11 @@ t.test('other requests: no CANCEL, one final response, no 408 (RFC 4320 §4.2)',
   t.end()
 })
 
+function bestOf(codes: readonly number[]): number | undefined {
+  return bestResponse(codes.map(statusCode => ({ statusCode })))?.statusCode
+}
+
 t.test('bestResponse: 6xx, else the lowest class, of 4xx those that say how to ask again (§16.7 6)', t => {
-  const best = (...codes: number[]): number | undefined =>
-    bestResponse(codes.map(statusCode => ({ statusCode })))?.statusCode
   const rows: readonly (readonly [readonly number[], number])[] = [
     [[404, 603, 302], 603],
     [[404, 302, 500], 302],
@@ -224,8 +215,8 @@ t.test('bestResponse: 6xx, else the lowest class, of 4xx those that say how to a
     [[503, 501], 501],
     [[408, 503], 408],
   ]
-  for (const [codes, expected] of rows) t.equal(best(...codes), expected, codes.join(', '))
-  t.equal(best(), undefined)
+  for (const [codes, expected] of rows) t.equal(bestOf(codes), expected, codes.join(', '))
+  t.equal(bestOf([]), undefined)
   t.end()
 })
 
@@ -325,9 +316,10 @@ t.test('no sequence of events leaves a timer or a branch behind, or answers twic
           take(event)
         }
         // The network does what it always does in the end: every transaction terminates.
-        for (let index = 0; index < 60 && !ended; index++) {
-          for (const pending of sent)
+        for (let index = 0; index < 60; index++) {
+          for (const pending of sent) {
             if (!over.has(pending) && !ended) take({ on: 'terminated', branch: pending })
+          }
         }
         return ended && armed.size === 0
       },
