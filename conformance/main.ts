@@ -17,6 +17,7 @@ import { loadChecks } from './load-checks.ts'
 import { fuzzChecks } from './fuzz-checks.ts'
 import { hasBaresip } from './peers/baresip.ts'
 import { hasSipp } from './peers/sipp.ts'
+import { proxyChecks } from './proxy-checks.ts'
 import { sippChecks } from './sipp-checks.ts'
 import { endpointsNeeded, tortureChecks } from './torture-checks.ts'
 
@@ -44,6 +45,7 @@ if (hasSipp()) {
   running.push(echo.process, varied.process)
   const scenarios = join(repositoryRoot, 'conformance', 'sipp')
   together.push(...sippChecks({ scenarios, logs, echoPort: echo.port, variedPort: varied.port }))
+  together.push(...proxyChecks({ scenarios, logs }))
   alone.push(...loadChecks(logs))
 } else {
   missing.push('SIPp, and with it every scenario in conformance/sipp: apt-get install sip-tester')

@@ -9,10 +9,10 @@ import { transportNamed, transports } from '../transport/transports.ts'
 /** Which URIs mean this proxy: what it listens on, what it advertises, and the names it was given. */
 export class OwnAddresses {
   readonly #transport: TransportLayer
-  readonly #network: Network
+  readonly #network: Pick<Network, 'interfaces'>
   readonly #names: ReadonlySet<string>
 
-  constructor(transport: TransportLayer, network: Network, names: readonly string[]) {
+  constructor(transport: TransportLayer, network: Pick<Network, 'interfaces'>, names: readonly string[]) {
     this.#transport = transport
     this.#network = network
     this.#names = new Set(names.map(name => canonicalHost(name)))
@@ -27,7 +27,7 @@ export class OwnAddresses {
   /** The listen address that a Record-Route URI of ours names. */
   boundFor(uri: Uri): BoundAddress | undefined {
     if (uri.kind !== 'sip') return undefined
-    const transport = transportNamed(uri.transport ?? 'udp')?.name
+    const transport = transportNamed(uri.transport ?? (uri.scheme === 'sips' ? 'tls' : 'udp'))?.name
     const name = canonicalHost(uri.host)
     return this.#transport.bound.find(
       bound => bound.transport === transport && this.#matches(bound, name, uri.port),
