@@ -33,6 +33,10 @@ function observing(network: Network): Network {
     bindUdp: async options => observe(await network.bindUdp(options)),
     listenTcp: options => network.listenTcp(options),
     connectTcp: options => network.connectTcp(options),
+    listenTls: options => network.listenTls(options),
+    connectTls: options => network.connectTls(options),
+    listenWebSocket: options => network.listenWebSocket(options),
+    connectWebSocket: options => network.connectWebSocket(options),
     interfaces: () => network.interfaces(),
   }
 }

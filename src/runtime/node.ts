@@ -5,16 +5,22 @@ import { NodeClock } from './node/clock.ts'
 import { NodeRandom } from './node/random.ts'
 import { NodeResolver } from './node/resolver.ts'
 import { connectTcp, listenTcp } from './node/tcp.ts'
+import { connectTls, listenTls } from './node/tls.ts'
 import { bindUdp } from './node/udp.ts'
+import { connectWebSocket, listenWebSocket } from './node/ws.ts'
 import type {
   BindOptions,
+  ConnectOptions,
   Network,
   Resolver,
   Runtime,
   SocketAddress,
   StreamConnection,
   StreamListener,
+  TlsClientOptions,
+  TlsOptions,
   UdpSocket,
+  WebSocketClientOptions,
 } from './runtime.ts'
 import { transportError } from './transport-error.ts'
 
@@ -41,9 +47,29 @@ class NodeNetwork implements Network {
     return listenTcp(address, options.port)
   }
 
-  async connectTcp(options: BindOptions & { readonly signal?: AbortSignal }): Promise<StreamConnection> {
+  async connectTcp(options: ConnectOptions): Promise<StreamConnection> {
     checkPort(options.port)
     return connectTcp(options)
+  }
+
+  async listenTls(options: BindOptions & { readonly tls: TlsOptions }): Promise<StreamListener> {
+    const { address } = await this.#numeric('listen tls', options)
+    return listenTls(address, options.port, options.tls)
+  }
+
+  async connectTls(options: ConnectOptions & TlsClientOptions): Promise<StreamConnection> {
+    checkPort(options.port)
+    return connectTls(options)
+  }
+
+  async listenWebSocket(options: BindOptions & { readonly tls?: TlsOptions }): Promise<StreamListener> {
+    const { address } = await this.#numeric('listen ws', options)
+    return listenWebSocket(address, options.port, options.tls)
+  }
+
+  async connectWebSocket(options: ConnectOptions & WebSocketClientOptions): Promise<StreamConnection> {
+    checkPort(options.port)
+    return connectWebSocket(options)
   }
 
   interfaces(): readonly SocketAddress[] {

@@ -60,12 +60,68 @@ export interface BindOptions {
   readonly reportSendErrors?: boolean
 }
 
+export interface ConnectOptions extends BindOptions {
+  readonly signal?: AbortSignal
+}
+
+/** Keys and certificates of one party, as server and as client. */
+export interface TlsOptions {
+  /** PEM, the chain after the certificate. Shown to clients, and to servers that ask for one. */
+  readonly cert?: string | Uint8Array
+  /** PEM, the private key of `cert`. */
+  readonly key?: string | Uint8Array
+  /** Of the private key, when it is encrypted. */
+  readonly passphrase?: string
+  /** PEM of the authorities to trust instead of those the system trusts. */
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[]
+  /** Servers: `true` refuses clients without a trusted certificate, `optional` asks and lets them in. Default false. */
+  readonly requestCert?: boolean | 'optional'
+  /** Default `TLSv1.2`. */
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
+  /** Protocols to negotiate (RFC 7301), `sip` for example. Default: none, for many carriers refuse the extension. Not for WebSocket. */
+  readonly alpn?: readonly string[]
+  /** Clients: `false` takes any certificate. For tests. Default true. */
+  readonly verify?: boolean
+}
+
+export interface TlsClientOptions {
+  readonly tls: TlsOptions
+  /** For SNI (RFC 6066 §3); not sent when it is a numeric address. */
+  readonly serverName: string
+}
+
+export interface WebSocketClientOptions {
+  readonly tls?: TlsOptions
+  /** For the Host header, and SNI with `tls`. */
+  readonly serverName: string
+  /** Default `/`. */
+  readonly path?: string
+}
+
+/** Whom a certificate names. */
+export interface PeerCertificate {
+  /** Subject alternative names of each kind. */
+  readonly uris: readonly string[]
+  readonly dnsNames: readonly string[]
+  readonly addresses: readonly string[]
+  readonly commonName: string | undefined
+  /** Issued by an authority we trust, and valid now. */
+  readonly trusted: boolean
+}
+
 export interface Network {
   /** Rejects with a `SipError` of code `SIP_TRANSPORT` (cause: the system's error) when the address cannot be bound. */
   bindUdp(options: BindOptions): Promise<UdpSocket>
   listenTcp(options: BindOptions): Promise<StreamListener>
   /** `signal` gives up the attempt; rejects with `SIP_TRANSPORT` when refused or unreachable. */
-  connectTcp(options: BindOptions & { readonly signal?: AbortSignal }): Promise<StreamConnection>
+  connectTcp(options: ConnectOptions): Promise<StreamConnection>
+  /** As `listenTcp`; a connection is handed over when its handshake is done. @throws OptionError a key or certificate that cannot be used */
+  listenTls(options: BindOptions & { readonly tls: TlsOptions }): Promise<StreamListener>
+  /** Rejects for a certificate that nobody trusts; whom it names is for the caller to check, in `peer`. */
+  connectTls(options: ConnectOptions & TlsClientOptions): Promise<StreamConnection>
+  /** WebSocket with the subprotocol `sip` (RFC 7118 §4.1), over TLS when `tls` is given. */
+  listenWebSocket(options: BindOptions & { readonly tls?: TlsOptions }): Promise<StreamListener>
+  connectWebSocket(options: ConnectOptions & WebSocketClientOptions): Promise<StreamConnection>
   /** Addresses of this host's interfaces, loopback last: to find what to advertise when bound to every interface. */
   interfaces(): readonly SocketAddress[]
 }
@@ -81,10 +137,15 @@ export interface UdpSocket {
   close(): void
 }
 
-/** One ordered octet stream: TCP now; TLS and WebSocket fit the same shape. */
+/** One ordered octet stream (TCP, TLS), or an ordered sequence of messages (WebSocket). */
 export interface StreamConnection {
   readonly local: SocketAddress
   readonly remote: SocketAddress
+  /** TLS: the certificate the other side has shown; undefined when it has shown none. */
+  readonly peer?: PeerCertificate | undefined
+  /** WebSocket: sends a ping frame (RFC 6455 §5.5.2). */
+  readonly ping?: (onPong: () => void) => void
+  /** On a WebSocket each call is one message, and so is each `write`. */
   onData: ((data: Uint8Array) => void) | undefined
   /** Called exactly once, after the last `onData`; `error` when the connection did not end in order. */
   onClose: ((error?: Error) => void) | undefined

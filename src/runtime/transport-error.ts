@@ -1,5 +1,8 @@
 import { SipError } from './errors.ts'
 
+const untrusted =
+  'the certificate of the peer was issued by nobody we trust: give the authority that issued it as tls.ca'
+
 /** What the codes of the system mean to the person who has to put it right. */
 const ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is in use: choose another, or stop what holds it',
@@ -13,7 +16,25 @@ const ADVICE: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'no route to that host: check the address and the network between',
   ENETUNREACH: 'no route to that network: check the address and the network between',
   ETIMEDOUT: 'no answer: check the address, and that no firewall drops the packets',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
+  SELF_SIGNED_CERT_IN_CHAIN: untrusted,
+  DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
+  CERT_HAS_EXPIRED: 'the certificate of the peer has expired: its owner must renew it',
+  CERT_NOT_YET_VALID: 'the certificate of the peer is not valid yet: check the clocks',
   ENOTFOUND: 'the name is not known: check its spelling, or use a numeric address',
+}
+
+const certificateProblems: ReadonlySet<string> = new Set([
+  ...Object.keys(ADVICE).filter(code => ADVICE[code] === untrusted),
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+])
+
+/** Whether a connection was given up because of the certificate of the other side. */
+export function isCertificateProblem(error: unknown): boolean {
+  const code = systemCode((error as { cause?: unknown } | null | undefined)?.cause)
+  return code !== undefined && certificateProblems.has(code)
 }
 
 /** The `code` that Node and the system put on an error. */

@@ -150,6 +150,10 @@ function counting(network: Network, sockets: { open: number }): Network {
     },
     listenTcp: options => network.listenTcp(options),
     connectTcp: options => network.connectTcp(options),
+    listenTls: options => network.listenTls(options),
+    connectTls: options => network.connectTls(options),
+    listenWebSocket: options => network.listenWebSocket(options),
+    connectWebSocket: options => network.connectWebSocket(options),
     interfaces: () => network.interfaces(),
   }
 }

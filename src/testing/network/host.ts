@@ -1,16 +1,21 @@
 import { OptionError, SipError } from '../../runtime/errors.ts'
 import type {
   BindOptions,
+  ConnectOptions,
   Network,
   SocketAddress,
   StreamConnection,
   StreamListener,
+  TlsClientOptions,
+  TlsOptions,
   UdpSocket,
+  WebSocketClientOptions,
 } from '../../runtime/runtime.ts'
 import { hostPort, transportError } from '../../runtime/transport-error.ts'
 import { canonicalAddress, familyOf, LOOPBACK, socketAddress, systemError, WILDCARD } from './addresses.ts'
 import type { DatagramFate, Fabric, Interface, Realm, Route } from './fabric.ts'
 import { Link } from './link.ts'
+import { plain, type Session, type SessionKind, type SimulatedCertificate } from './session.ts'
 import { connect, type SimulatedConnection, SimulatedListener, unreachable } from './tcp.ts'
 import { SimulatedUdpSocket } from './udp.ts'
 
@@ -24,6 +29,8 @@ export class SimulatedHost implements Network {
   /** The addresses it was made with, in canonical spelling. */
   readonly addresses: readonly string[]
   readonly realm: Realm
+  /** What it shows in TLS handshakes, in place of `tls.cert`; set it before the handshake. */
+  certificate: SimulatedCertificate | undefined
   readonly #fabric: Fabric
   readonly #interfaces = new Map<string, HostInterface>()
   readonly #connections = new Set<SimulatedConnection>()
@@ -74,16 +81,46 @@ export class SimulatedHost implements Network {
     return socket
   }
 
-  async listenTcp(options: BindOptions): Promise<StreamListener> {
+  listenTcp(options: BindOptions): Promise<StreamListener> {
+    return this.#listen(options, plain)
+  }
+
+  async listenTls(options: BindOptions & { readonly tls: TlsOptions }): Promise<StreamListener> {
+    return this.#listen(options, this.#session('tls', options.tls))
+  }
+
+  async listenWebSocket(options: BindOptions & { readonly tls?: TlsOptions }): Promise<StreamListener> {
+    const { tls } = options
+    return this.#listen(options, this.#session(tls === undefined ? 'ws' : 'wss', tls))
+  }
+
+  #session(kind: SessionKind, tls: TlsOptions | undefined): Session {
+    return { kind, tls, certificate: this.certificate }
+  }
+
+  async #listen(options: BindOptions, session: Session): Promise<StreamListener> {
     const { address, wildcard } = await this.#bindAddress(options)
     const cards = this.#cards(address, wildcard)
     const port = this.#choosePort(options, port => cards.every(card => !card.tcp.has(port)))
-    const listener = new SimulatedListener(this, socketAddress(address, port))
+    const listener = new SimulatedListener(this, socketAddress(address, port), session)
     for (const card of cards) card.tcp.set(port, listener)
     return listener
   }
 
-  async connectTcp(options: BindOptions & { readonly signal?: AbortSignal }): Promise<StreamConnection> {
+  connectTcp(options: ConnectOptions): Promise<StreamConnection> {
+    return this.#connect(options, plain)
+  }
+
+  connectTls(options: ConnectOptions & TlsClientOptions): Promise<StreamConnection> {
+    return this.#connect(options, this.#session('tls', options.tls))
+  }
+
+  connectWebSocket(options: ConnectOptions & WebSocketClientOptions): Promise<StreamConnection> {
+    const { tls } = options
+    return this.#connect(options, this.#session(tls === undefined ? 'ws' : 'wss', tls))
+  }
+
+  async #connect(options: ConnectOptions, session: Session): Promise<StreamConnection> {
     options.signal?.throwIfAborted()
     const address = await this.#numeric(options.host)
     options.signal?.throwIfAborted()
@@ -93,7 +130,7 @@ export class SimulatedHost implements Network {
       throw unreachable('EHOSTUNREACH', address, options.port)
     }
     const port = this.#choosePort({ host: address, port: 0 }, port => !inside.tcp.has(port))
-    return connect(this.#fabric, this, inside, route, port, { ...options, host: address })
+    return connect(this.#fabric, this, inside, route, port, { ...options, host: address }, session)
   }
 
   interfaces(): readonly SocketAddress[] {

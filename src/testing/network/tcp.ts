@@ -1,22 +1,32 @@
 import type { SipError } from '../../runtime/errors.ts'
-import type { BindOptions, SocketAddress, StreamConnection, StreamListener } from '../../runtime/runtime.ts'
+import type {
+  ConnectOptions,
+  PeerCertificate,
+  SocketAddress,
+  StreamConnection,
+  StreamListener,
+} from '../../runtime/runtime.ts'
 import { hostPort, transportError } from '../../runtime/transport-error.ts'
 import { socketAddress, systemError } from './addresses.ts'
 import type { Fabric, Interface, Route } from './fabric.ts'
 import type { SimulatedHost } from './host.ts'
+import { plain, type Session, shakeHands } from './session.ts'
 import { type PipeEnd, Pipe } from './tcp-pipe.ts'
+import { SimulatedWebSocket } from './web-socket.ts'
 
 const FIRST_SYN_RETRY_MS = 1000
 
 export class SimulatedListener implements StreamListener {
   readonly local: SocketAddress
   readonly host: SimulatedHost
+  readonly session: Session
   onConnection: ((connection: StreamConnection) => void) | undefined
   onError: ((error: Error) => void) | undefined
 
-  constructor(host: SimulatedHost, local: SocketAddress) {
+  constructor(host: SimulatedHost, local: SocketAddress, session: Session = plain) {
     this.host = host
     this.local = local
+    this.session = session
   }
 
   close(): Promise<void> {
@@ -29,6 +39,8 @@ export class SimulatedListener implements StreamListener {
 export class SimulatedConnection implements StreamConnection, PipeEnd {
   readonly local: SocketAddress
   readonly remote: SocketAddress
+  /** Set by the handshake, before anybody gets the connection. */
+  peer: PeerCertificate | undefined
   onData: ((data: Uint8Array) => void) | undefined
   onClose: ((error?: Error) => void) | undefined
   /** The client learns by it that its connection stands. */
@@ -146,7 +158,8 @@ export function connect(
   inside: Interface,
   route: Route,
   localPort: number,
-  { host: address, port, signal }: BindOptions & { readonly signal?: AbortSignal },
+  { host: address, port, signal }: ConnectOptions,
+  session: Session = plain,
 ): Promise<StreamConnection> {
   const { clock } = fabric
   const { link, station } = route
@@ -185,6 +198,13 @@ export function connect(
         )
         return
       }
+      const handshake = shakeHands(session, listener.session)
+      if ('error' in handshake) {
+        timer = clock.setTimer(clock.now() + link.conditions.delayMs, () =>
+          fail(unreachable(handshake.error, address, port, session.kind)),
+        )
+        return
+      }
       let visible = local
       for (const gateway of route.gateways) visible = gateway.translateTcp(visible)
       const back = listener.host.sender(visible.address, undefined)?.route(visible.address)
@@ -194,21 +214,27 @@ export function connect(
       }
       client = new SimulatedConnection(fabric, host, local, remote)
       const server = new SimulatedConnection(fabric, listener.host, socketAddress(address, port), visible)
+      client.peer = handshake.clientSees
+      server.peer = handshake.serverSees
       client.attach(server, route)
       server.attach(client, back)
       client.onOpen = () => {
         finish()
-        resolve(client!)
+        resolve(framed(client!, session))
       }
       server.open()
       if (listener.onConnection === undefined) server.destroy()
-      else listener.onConnection(server)
+      else listener.onConnection(framed(server, session))
     }
   })
 }
 
-/** The `SipError` of a TCP connection that could not be made. */
-export function unreachable(code: string, address: string, port: number): SipError {
+function framed(connection: SimulatedConnection, { kind }: Session): StreamConnection {
+  return kind === 'ws' || kind === 'wss' ? new SimulatedWebSocket(connection) : connection
+}
+
+/** The `SipError` of a connection that could not be made. */
+export function unreachable(code: string, address: string, port: number, kind = 'tcp'): SipError {
   const cause = systemError(code, 'connect', address, port)
-  return transportError(`connect tcp ${hostPort(address, port)}`, cause)
+  return transportError(`connect ${kind} ${hostPort(address, port)}`, cause)
 }
