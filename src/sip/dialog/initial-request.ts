@@ -30,6 +30,8 @@ export interface InitialRequest {
   /** Our Contact. */
   readonly contact: string
   create(sequence: number, body: SessionBody | undefined): SipRequest
+  /** Makes our own Contact in it fit the way it goes, and gives it; one the owner has set stays. */
+  readdress(request: SipRequest, destination: Destination): string
 }
 
 /** Methods whose requests say what we can do, and where to reach us. */
@@ -72,6 +74,12 @@ export function buildInitialRequest(host: SessionHost, options: InitialRequestOp
         headers: [...headers, ['CSeq', `${sequence} ${options.method}`], ...more],
         ...(body === undefined ? {} : { body: body.body, contentType: body.contentType }),
       }),
+    readdress: (request, way) => {
+      if (options.contact !== undefined) return contact
+      const fitting = host.contact(way, user)
+      if (request.headers.has('Contact')) request.headers.set('Contact', fitting)
+      return fitting
+    },
   }
 }
 

@@ -1,7 +1,8 @@
 import type { SipError } from '../../runtime/errors.ts'
 import type { DigestExchange } from '../auth/client.ts'
 import type { SipRequest, SipResponse } from '../message/message.ts'
-import type { ClientTransaction } from '../transaction/client-transaction.ts'
+import { requestWithFailover } from '../transaction/failover.ts'
+import type { ClientRequest } from '../transaction/failover.ts'
 import type { Destination } from '../transport/destination.ts'
 import type { Flow } from '../transport/flow.ts'
 import { sessionBodyOf } from './bodies.ts'
@@ -11,7 +12,7 @@ import { buildInitialRequest } from './initial-request.ts'
 import type { InitialRequest } from './initial-request.ts'
 import { InviteSessionBase } from './invite-session.ts'
 import { asSipError } from './session-end.ts'
-import { addCredentials, isChallenge } from './outgoing.ts'
+import { addCredentials, isChallenge, towards } from './outgoing.ts'
 import { consult } from './owner.ts'
 import { reasonsOf } from './reason.ts'
 import { checkRedirects, Redirects } from './redirect.ts'
@@ -47,8 +48,10 @@ export class ClientSession
   readonly #exchange: DigestExchange | undefined
   readonly #onGone: (session: ClientSession) => void
   readonly #early = new Map<string, EarlyDialog>()
+  /** It follows the transport to the server that took the INVITE. */
+  #contact: string
   #sequence = 0
-  #transaction: ClientTransaction | undefined
+  #transaction: ClientRequest | undefined
   /** The 2xx that won. */
   #success: SipResponse | undefined
   /** Our answer to the offer in it, for the ACK. */
@@ -75,6 +78,7 @@ export class ClientSession
     this.#exchange = this.digest?.exchange()
     this.#initial = buildInitialRequest(host, { ...options, method: 'INVITE', callId, localTag })
     this.#destination = this.#initial.destination
+    this.#contact = this.#initial.contact
     this.negotiation.invite = 'client'
     if (options.offer !== undefined) this.negotiation.offer = 'local-offer'
     this.invite = this.#build()
@@ -98,15 +102,23 @@ export class ClientSession
   #send(invite: SipRequest): void {
     addCredentials(invite, this.#exchange)
     this.invite = invite
-    const transaction = this.host.transactions.request(invite, { destination: this.#destination })
+    const transaction = requestWithFailover(this.host.transactions, invite, {
+      destination: towards(this.#destination, this.#transaction?.target),
+      prepare: (request, destination) => {
+        this.invite = request
+        this.#contact = this.#initial.readdress(request, destination)
+      },
+    })
     this.#transaction = transaction
     transaction.onResponse = (response, flow) => {
       // What an earlier attempt still gets is of no interest, but for a 2xx, which would leave a call behind.
-      if (transaction === this.#transaction) this.receiveResponse(response, flow)
-      else if (isSuccess(response)) this.receiveSuccess(response, flow)
+      if (isSuccess(response)) this.receiveSuccess(response, flow)
+      else if (transaction === this.#transaction && this.#success === undefined) {
+        this.receiveResponse(response)
+      }
     }
     const failed = (error: SipError): void => {
-      if (transaction !== this.#transaction) return
+      if (transaction !== this.#transaction || this.#success !== undefined) return
       this.#error = error
       this.feed(this.#follow(this.#redirects?.take()) ? 'challenge' : 'failure')
     }
@@ -116,10 +128,9 @@ export class ClientSession
 
   // ---- responses ------------------------------------------------------------------------------------------------
 
-  receiveResponse(response: SipResponse, flow: Flow): void {
+  receiveResponse(response: SipResponse): void {
     const { statusCode } = response
     if (statusCode < 200) this.#receiveProvisional(response)
-    else if (isSuccess(response)) this.receiveSuccess(response, flow)
     else if (isChallenge(response) && this.#exchange !== undefined) {
       this.#refusal = response
       this.feed('challenge')
@@ -148,6 +159,7 @@ export class ClientSession
           localTag: this.localTag,
         })
         this.#destination = this.#initial.destination
+        this.#contact = this.#initial.contact
         this.#error = undefined
         return true
       } catch (error) {
@@ -203,6 +215,8 @@ export class ClientSession
       return
     }
     this.#success = response
+    // A server that was left for its silence has answered after all: the call is there, and the other one is not to ring on.
+    if (response.via.branch !== this.#transaction?.branch) this.#transaction?.cancel()
     const early = this.#early.get(tag)?.dialog
     if (early === undefined) {
       this.setDialog(Dialog.fromResponse(this.invite, response))
@@ -224,7 +238,7 @@ export class ClientSession
   }
 
   protected contact(): string {
-    return this.#initial.contact
+    return this.#contact
   }
 
   // ---- actions --------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 import type { SipRequest, SipResponse } from '../message/message.ts'
 import type { Uri } from '../message/uri.ts'
-import type { ClientTransaction } from '../transaction/client-transaction.ts'
+import { requestWithFailover } from '../transaction/failover.ts'
+import type { ClientRequest } from '../transaction/failover.ts'
 import { sessionBodyOf } from './bodies.ts'
 import type { ChangingSession } from './changes.ts'
 import { checkedHeaders } from './checked.ts'
@@ -113,9 +114,9 @@ export class OutgoingChange {
         reject(error)
         session.lost(error)
       }
-      let transaction: ClientTransaction
+      let transaction: ClientRequest
       try {
-        transaction = host.transactions.request(request, {
+        transaction = requestWithFailover(host.transactions, request, {
           destination: routeOver({ request, nextHop }, session.flow),
         })
       } catch (error) {

@@ -1,15 +1,17 @@
 import type { Clock, Random } from '../../runtime/runtime.ts'
 import type { Credentials, DigestClient } from '../auth/client.ts'
+import { stripBrackets } from '../message/host.ts'
 import type { SipRequest, SipResponse } from '../message/message.ts'
 import type { Uri } from '../message/uri.ts'
 import type { TransactionLayer } from '../transaction/transaction-layer.ts'
 import type { Destination } from '../transport/destination.ts'
 import type { Flow } from '../transport/flow.ts'
-import { isLoopback, isPrivate } from '../transport/addresses.ts'
+import { familyOf, isLoopback, isPrivate } from '../transport/addresses.ts'
 import { destinationOf } from '../transport/locate.ts'
 import type { DialogEvent } from './core-types.ts'
 import type { Dialog, DialogRequest } from './dialog.ts'
 import type { SessionTimerPolicy } from './session-timer.ts'
+import type { Reliability } from './reliable-provisional.ts'
 import type { HeaderList } from './session-types.ts'
 
 /** What sessions need of the core that owns them. */
@@ -23,6 +25,8 @@ export interface SessionHost {
   readonly allow: readonly string[]
   readonly supported: readonly string[]
   readonly accept: readonly string[]
+  /** What is made of 100rel (RFC 3262). */
+  readonly reliability: Reliability
   /** Undefined: off, and not in `supported`. */
   readonly sessionTimer: SessionTimerPolicy | undefined
   /** User-Agent or Server. */
@@ -65,7 +69,11 @@ export interface SessionHost {
  */
 export function routeOver({ request, nextHop }: DialogRequest, flow: Flow | undefined): Destination {
   if (flow === undefined || flow.closed || !(flow.reliable || isBehindNat(request, nextHop, flow))) {
-    return destinationOf(nextHop)
+    const destination = destinationOf(nextHop)
+    // Of several servers of a domain, the one that has the dialog.
+    if (flow === undefined || flow.reliable || familyOf(stripBrackets(destination.host)) !== 0)
+      return destination
+    return { ...destination, first: { transport: flow.transport, ...flow.remote } }
   }
   const { transport, remote } = flow
   return { transport, host: remote.address, port: remote.port, flow }

@@ -68,9 +68,10 @@ export class TransactionLayer {
   /** A CANCEL whose request is not known. Default: 481. For proxies, which pass it on. */
   onUnmatchedCancel: ((transaction: ServerTransaction) => void) | undefined
 
-  readonly #transport: TransportLayer
+  readonly transport: TransportLayer
+  readonly clock: Clock
+
   readonly #random: Random
-  readonly #clock: Clock
   readonly #limits: TransactionLimits
   readonly #stats: TransactionStats = emptyStats()
   readonly #clients = new Map<string, ClientTransaction>()
@@ -85,8 +86,8 @@ export class TransactionLayer {
 
   /** Throws `OptionError`. */
   constructor({ transport, clock, random, timers, limits }: TransactionLayerOptions) {
-    this.#transport = transport
-    this.#clock = clock
+    this.transport = transport
+    this.clock = clock
     this.#random = random
     this.#answered = new AnsweredQueue(clock)
     this.#limits = { ...defaultTransactionLimits, ...limits }
@@ -182,7 +183,7 @@ export class TransactionLayer {
   sendAck(ack: SipRequest, destination: Destination = nextHop(ack)): Sent | Promise<Sent> {
     if (this.#sentAcks.has(ack)) ack.headers.removeFirst('Via')
     this.#sentAcks.add(ack)
-    return this.#transport.sendRequest(ack, { branch: newBranch(this.#random), destination })
+    return this.transport.sendRequest(ack, { branch: newBranch(this.#random), destination })
   }
 
   /** Ends every transaction; users learn of it by `onTransportError` and `onTerminated`. Idempotent. */
@@ -291,7 +292,7 @@ export class TransactionLayer {
       headers: [['Retry-After', String(retryAfterSeconds)]],
     })
     try {
-      const sent = this.#transport.sendResponse(response, flow)
+      const sent = this.transport.sendResponse(response, flow)
       if ('then' in sent) sent.catch(() => {})
     } catch (error) {
       if (!(error instanceof SipTransportError)) throw error
@@ -309,8 +310,8 @@ export class TransactionLayer {
     previous: string | undefined,
     state: string,
   ): void {
-    const { endpoint } = this.#transport
-    transactionChannel.publish({ endpoint, at: this.#clock.now(), side, ...shown, previous, state })
+    const { endpoint } = this.transport
+    transactionChannel.publish({ endpoint, at: this.clock.now(), side, ...shown, previous, state })
   }
 }
 

@@ -14,6 +14,8 @@ export interface Destination {
   readonly secure?: boolean
   /** The domain a certificate must name, where that is not `host`. */
   readonly domain?: string
+  /** Tried before the other addresses of the host, where it is one of them and has not failed lately. */
+  readonly first?: Pick<Target, 'transport' | 'address' | 'port'>
   /** One of the addresses found for the host: nothing else is tried. */
   readonly target?: Target
   /** Send over this flow while it is open, and to the host and port otherwise. */

@@ -1,4 +1,5 @@
 import { SipError } from '../../runtime/errors.ts'
+import type { LeftServer } from './locating/left-server.ts'
 import type { TransportName } from './transports.ts'
 
 /** Why a message could not be handed to the network. */
@@ -23,15 +24,22 @@ export class SipTransportError extends SipError {
   readonly transport: TransportName | undefined
   /** `host:port` of the other party as far as it was known. */
   readonly target: string | undefined
+  /** Every server that was tried, where there were several (RFC 3263 §4.3). */
+  readonly left: readonly LeftServer[]
 
   constructor(
     failure: TransportFailure,
     message: string,
-    options: ErrorOptions & { readonly transport?: TransportName; readonly target?: string } = {},
+    options: ErrorOptions & {
+      readonly transport?: TransportName
+      readonly target?: string
+      readonly left?: readonly LeftServer[]
+    } = {},
   ) {
     super('SIP_TRANSPORT', message, options)
     this.failure = failure
     this.transport = options.transport
     this.target = options.target
+    this.left = options.left ?? []
   }
 }

@@ -76,12 +76,14 @@ export class Locator {
     }
     const key = `${host.toLowerCase()} ${destination.port ?? ''} ${destination.transport ?? ''} ${destination.secure === true ? 's' : ''}`
     const kept = this.#kept.get(key)
-    if (kept !== undefined && kept.until > this.#parts.clock.now()) return this.#ordered(kept)
-    return this.#ask(key, host, destination).then(found => this.#ordered(found))
+    if (kept !== undefined && kept.until > this.#parts.clock.now()) return this.#ordered(kept, destination)
+    return this.#ask(key, host, destination).then(found => this.#ordered(found, destination))
   }
 
-  #ordered({ plan, targets }: Kept): readonly Target[] {
-    return this.health.order(targets ?? targetsOf(plan, this.#parts.random), this.#parts.clock.now())
+  #ordered({ plan, targets }: Kept, { first }: Destination): readonly Target[] {
+    const drawn = targets ?? targetsOf(plan, this.#parts.random)
+    const wanted = first === undefined ? drawn : withFirst(drawn, first)
+    return this.health.order(wanted, this.#parts.clock.now())
   }
 
   #ask(key: string, host: string, destination: Destination): Promise<Kept> {
@@ -252,6 +254,17 @@ class Inquiry {
     }
     return unresolved(this.#host)
   }
+}
+
+function withFirst(
+  targets: readonly Target[],
+  { transport, address, port }: Pick<Target, 'transport' | 'address' | 'port'>,
+): readonly Target[] {
+  const same = targets.find(
+    target => target.address === address && target.port === port && target.transport === transport,
+  )
+  if (same === undefined || same === targets[0]) return targets
+  return [same, ...targets.filter(other => other !== same)]
 }
 
 function unresolved(host: string, cause?: unknown): SipTransportError {
