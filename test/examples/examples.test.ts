@@ -10,7 +10,7 @@ t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 const anyPort = { LISTEN: 'udp://127.0.0.1:0' }
 
 /** The examples that a test below runs. */
-const run = ['agent', 'answer', 'call', 'follow-a-call', 'test-an-agent']
+const run = ['agent', 'answer', 'call', 'follow-a-call', 'proxy', 'test-an-agent']
 
 t.test('every example is one page, imports the package as a user does, and is run below', t => {
   const examples = readTree('examples')
@@ -95,4 +95,26 @@ t.test('test-an-agent plays its call in virtual time, the same each time', async
   t.equal(await second.ended, 0, second.output)
   t.match(first.output, /fingerprint [0-9a-f]{12}/)
   t.equal(first.output, second.output)
+})
+
+t.test('proxy sends a call on to where its user is, and refuses one for nobody', async t => {
+  const answer = new Program('examples/answer', folder, anyPort)
+  const [, port] = await answer.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
+  const users = `echo=sip:echo@127.0.0.1:${port}`
+  const proxy = new Program('examples/proxy', folder, { PORT: '0', USERS: users })
+  const [, proxyPort] = await proxy.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
+  const call = (user: string): Program =>
+    new Program('src/cli/main', folder, {}, [
+      'call',
+      `sip:${user}@127.0.0.1:${proxyPort}`,
+      ...['--listen', 'udp://127.0.0.1:0', '--duration', '0.3', '--json'],
+    ])
+  const through = call('echo')
+  t.equal(await through.ended, 0, through.output)
+  const refused = call('nobody')
+  t.equal(await refused.ended, 1, refused.output)
+  t.match(refused.output, /404/)
+  t.equal(await proxy.interrupt(), 0, proxy.output)
+  t.match(proxy.output, /forwarded: 2,/, 'INVITE and BYE')
+  t.equal(await answer.interrupt(), 0, answer.output)
 })
