@@ -31,7 +31,7 @@ export function secureContext(tls: TlsOptions): SecureContext {
       minVersion,
       ...(cert !== undefined && { cert: asText(cert) }),
       ...(key !== undefined && { key: asText(key) }),
-      ...(ca !== undefined && { ca: [ca].flat().map(value => asText(value as string | Uint8Array)) }),
+      ...(ca !== undefined && { ca: [ca].flat().map(value => asText(value)) }),
       ...(passphrase !== undefined && { passphrase }),
     })
   } catch (cause) {
@@ -77,10 +77,7 @@ export function listenTls(address: string, port: number, tls: TlsOptions): Promi
     ...(tls.alpn !== undefined && { ALPNProtocols: [...tls.alpn] }),
   })
   return listening(server, 'tls', address, port, () => {
-    const listener = new NodeListener(
-      server,
-      socket => new NodeConnection(socket, peerOf(socket as TLSSocket)),
-    )
+    const listener = new NodeListener(server, socket => new NodeConnection(socket, peerOf(socket)))
     server.on('tlsClientError', error => listener.onError?.(error))
     return listener
   })

@@ -1,27 +1,42 @@
 import { SipError } from '../../runtime/errors.ts'
 import type { Clock, Network, StreamConnection } from '../../runtime/runtime.ts'
+import { isCertificateProblem } from '../../runtime/transport-error.ts'
 import { addressKey } from './addresses.ts'
+import { serverFault, sipIdentities } from './certificates.ts'
 import { SipTransportError } from './errors.ts'
 import type { BoundAddress } from './flow.ts'
 import type { Target } from './locate.ts'
 import type { TransportLimits } from './options.ts'
 import { StreamFlow } from './stream.ts'
 import type { StreamOwner } from './stream.ts'
+import { connectStream } from './streams.ts'
+import type { TransportTlsOptions } from './streams.ts'
+import { transports } from './transports.ts'
 import type { TransportName } from './transports.ts'
 
-/** The open connections of a layer and the attempts under way: one per remote address, port and transport. */
+/** Names of one certificate that its connection is remembered under; more are left out. */
+const maxAliases = 16
+
+/**
+ * The open connections of a layer and the attempts under way: one per remote address, port and transport, and with TLS one per domain that the
+ * certificate was checked for.
+ */
 export class Connections {
   readonly #owner: StreamOwner
   readonly #network: Network
   readonly #clock: Clock
   readonly #limits: TransportLimits
+  readonly #tls: TransportTlsOptions
   readonly #open = new Map<string, StreamFlow>()
   readonly #all = new Set<StreamFlow>()
+  /** Further keys of connections in `#open`, to be taken out with them. */
+  readonly #aliases = new Map<StreamFlow, Set<string>>()
   readonly #attempts = new Map<string, { promise: Promise<StreamFlow>; abort: AbortController }>()
   readonly #perRemote = new Map<string, number>()
   #closed = false
 
-  constructor(owner: StreamOwner, network: Network, limits: TransportLimits) {
+  constructor(owner: StreamOwner, network: Network, limits: TransportLimits, tls: TransportTlsOptions = {}) {
+    this.#tls = tls
     this.#owner = owner
     this.#network = network
     this.#clock = owner.clock
@@ -33,14 +48,33 @@ export class Connections {
     return this.#all.size + this.#attempts.size
   }
 
-  /** The open connection to that address, if there is one (RFC 3261 §18.1.1: reuse). */
-  find(transport: TransportName, address: string, port: number): StreamFlow | undefined {
-    return this.#open.get(keyOf(transport, address, port))
+  /**
+   * The open connection to that address, if there is one (RFC 3261 §18.1.1: reuse). For a request by TLS with the domain that its certificate must
+   * have been checked for; without it, for responses, any will do.
+   */
+  find(transport: TransportName, address: string, port: number, domain?: string): StreamFlow | undefined {
+    return this.#open.get(keyOf(transport, address, port, domain))
+  }
+
+  /**
+   * Requests to the port in `sentByPort` may go back over this connection, for the domains its peer has proved to be (RFC 5923 §8.2).
+   */
+  alias(flow: StreamFlow, sentByPort: number): void {
+    const { peer, transport, remote } = flow
+    if (peer?.trusted !== true || !this.#all.has(flow)) return
+    let keys = this.#aliases.get(flow)
+    if (keys === undefined) this.#aliases.set(flow, (keys = new Set()))
+    for (const name of sipIdentities(peer)) {
+      const key = keyOf(transport, remote.address, sentByPort, name)
+      if (keys.has(key) || keys.size >= maxAliases || this.#open.has(key)) continue
+      keys.add(key)
+      this.#open.set(key, flow)
+    }
   }
 
   /** Opens a connection, or joins the attempt that is under way to the same address. */
   connect(target: Target, bound: BoundAddress | undefined, timeoutMs: number): Promise<StreamFlow> {
-    const key = keyOf(target.transport, target.address, target.port)
+    const key = keyOf(target.transport, target.address, target.port, target.host)
     const running = this.#attempts.get(key)
     if (running !== undefined) return running.promise
     if (!this.#take(target.address)) {
@@ -67,7 +101,7 @@ export class Connections {
     const timer = this.#clock.setTimer(this.#clock.now() + timeoutMs, () => abort.abort())
     let connection: StreamConnection
     try {
-      connection = await this.#network.connectTcp({ host: address, port, signal: abort.signal })
+      connection = await connectStream(this.#network, target, this.#tls, abort.signal)
     } catch (cause) {
       this.#release(address)
       stats.connections.failed++
@@ -75,9 +109,11 @@ export class Connections {
         ? 'the transport layer was closed'
         : abort.signal.aborted
           ? `no answer within ${timeoutMs} ms`
-          : 'refused or unreachable'
+          : transport === 'tcp' || !(cause instanceof Error)
+            ? 'refused or unreachable'
+            : cause.message
       throw new SipTransportError(
-        this.#closed ? 'shutdown' : 'connect',
+        this.#closed ? 'shutdown' : isCertificateProblem(cause) ? 'certificate' : 'connect',
         `cannot connect by ${transport}: ${detail}`,
         {
           cause,
@@ -94,8 +130,28 @@ export class Connections {
       this.#release(address)
       throw new SipTransportError('shutdown', 'the transport layer was closed', { transport })
     }
+    this.#checkServer(connection, target)
     stats.connections.opened++
-    return this.#add(new StreamFlow(connection, this.#owner, { transport, outbound: true, bound }))
+    const flow = this.#add(new StreamFlow(connection, this.#owner, { transport, outbound: true, bound }))
+    if (transports[transport].secure) {
+      this.#open.set(key, flow)
+      this.#aliases.set(flow, new Set([key]))
+    }
+    return flow
+  }
+
+  /** RFC 5922 §7.3: the server must be who the request is for. */
+  #checkServer(connection: StreamConnection, { transport, address, port, host }: Target): void {
+    if (!transports[transport].secure || this.#tls.verify === false) return
+    const fault = serverFault(connection.peer, this.#tls.servername ?? host)
+    if (fault === undefined) return
+    connection.destroy()
+    this.#release(address)
+    this.#owner.stats.connections.failed++
+    throw new SipTransportError('certificate', `cannot connect by ${transport}: ${fault}`, {
+      transport,
+      target: `${address}:${port}`,
+    })
   }
 
   /** Takes in a connection that a peer opened; closes it at once when a limit is reached. */
@@ -123,7 +179,10 @@ export class Connections {
     if (!this.#all.delete(flow)) return
     const { address, port } = flow.remote
     const key = keyOf(flow.transport, address, port)
-    if (this.#open.get(key) === flow) this.#open.delete(key)
+    for (const known of [key, ...(this.#aliases.get(flow) ?? [])]) {
+      if (this.#open.get(known) === flow) this.#open.delete(known)
+    }
+    this.#aliases.delete(flow)
     this.#owner.stats.connections.open--
     this.#release(address)
   }
@@ -150,6 +209,7 @@ export class Connections {
   }
 }
 
-function keyOf(transport: TransportName, address: string, port: number): string {
-  return `${transport}|${addressKey(address, port)}`
+function keyOf(transport: TransportName, address: string, port: number, domain?: string): string {
+  const key = `${transport}|${addressKey(address, port)}`
+  return domain !== undefined && transports[transport].secure ? `${key}|${domain.toLowerCase()}` : key
 }

@@ -10,6 +10,8 @@ export type TransportFailure =
   | 'no-route'
   /** Refused, unreachable, or no answer before the connect timeout. */
   | 'connect'
+  /** The certificate of the server is not to be trusted, or names another domain (RFC 5922 §7.3). */
+  | 'certificate'
   /** The connection went away, or a limit closed it. */
   | 'closed'
   /** The layer was closed. */

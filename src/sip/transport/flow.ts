@@ -1,4 +1,4 @@
-import type { SocketAddress } from '../../runtime/runtime.ts'
+import type { PeerCertificate, SocketAddress } from '../../runtime/runtime.ts'
 import type { SipRequest, SipResponse } from '../message/message.ts'
 import type { TransportName } from './transports.ts'
 
@@ -29,6 +29,8 @@ export interface Flow {
   readonly secure: boolean
   readonly local: SocketAddress
   readonly remote: SocketAddress
+  /** TLS: the certificate the other side has shown. `trusted` in it says whether it may be believed. */
+  readonly peer?: PeerCertificate | undefined
   /** The listen address it belongs to; for a connection we opened, the one whose address was put into Via. */
   readonly bound: BoundAddress | undefined
   /** True once the connection is gone; a datagram flow closes with its layer. */

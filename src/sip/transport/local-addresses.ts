@@ -17,7 +17,8 @@ const rememberedSentBys = 4096
 export interface HostPort {
   /** IPv6 without brackets. */
   readonly host: string
-  readonly port: number
+  /** Undefined where nobody can connect to: a WebSocket client. */
+  readonly port: number | undefined
 }
 
 /** Where the peer can reach us, and by what. */
@@ -33,6 +34,7 @@ export class LocalAddresses {
   readonly #towards = new Map<string, string | undefined>()
   readonly #sentBys = new Set<string>()
   readonly #advertise: Advertised | undefined
+  readonly #nowhere: () => string
   #interfaces: readonly SocketAddress[] = []
   #readAt = -Infinity
 
@@ -41,7 +43,9 @@ export class LocalAddresses {
     network: Network,
     clock: Clock,
     advertise: Advertised | undefined,
+    nowhere: () => string,
   ) {
+    this.#nowhere = nowhere
     this.bound = bound
     this.#advertise = advertise
     this.#network = network
@@ -80,6 +84,7 @@ export class LocalAddresses {
   /** On a connection, our address is known even when every interface is bound. */
   nameOnFlow(flow: Flow): HostPort {
     const { bound, local } = flow
+    if (bound === undefined && isWebSocket(flow.transport)) return { host: this.#nowhere(), port: undefined }
     if (bound === undefined) return { host: this.#advertise?.host ?? local.address, port: local.port }
     if (!flow.reliable || bound.advertise !== undefined) return this.nameOf(bound, flow.remote.address)
     return { host: local.address, port: bound.local.port }
@@ -89,7 +94,9 @@ export class LocalAddresses {
   contactFor(target: Flow | Destination): ContactAddress {
     if (!('send' in target)) return this.#contactTowards(target)
     const { bound, transport, remote } = target
-    if (bound === undefined) return this.#contactTowards({ transport, host: remote.address })
+    if (bound === undefined && !isWebSocket(transport)) {
+      return this.#contactTowards({ transport, host: remote.address })
+    }
     return { ...this.nameOnFlow(target), transport }
   }
 
@@ -101,14 +108,24 @@ export class LocalAddresses {
     const remote = literal === 0 ? named : numeric
     for (const family of literal === 0 ? ([4, 6] as const) : [literal]) {
       const chosen =
-        this.choose(transport, family, remote ?? '', bound) ??
-        this.choose(transport === 'udp' ? 'tcp' : 'udp', family, remote ?? '')
+        this.choose(transport, family, remote ?? '', bound) ?? this.#another(transport, family, remote ?? '')
       if (chosen !== undefined) return { ...this.nameOf(chosen, remote), transport: chosen.transport }
     }
+    if (isWebSocket(transport)) return { host: this.#nowhere(), port: undefined, transport }
     throw new SipTransportError('no-route', `no listen address fits ${host}: listen on one of its family`, {
       transport,
       target: host,
     })
+  }
+
+  /** A WebSocket client is reached by its connection alone; for the others any address is better than none. */
+  #another(transport: TransportName, family: 4 | 6, remote: string): BoundAddress | undefined {
+    if (isWebSocket(transport)) return undefined
+    for (const name of ['tcp', 'udp'] as const) {
+      const chosen = name === transport ? undefined : this.choose(name, family, remote)
+      if (chosen !== undefined) return chosen
+    }
+    return undefined
   }
 
   /** Keeps a name in mind that goes into a Via of ours. */
@@ -135,4 +152,8 @@ export class LocalAddresses {
     if (!this.#towards.has(key)) this.#towards.set(key, interfaceTowards(this.#interfaces, remote, family))
     return this.#towards.get(key)
   }
+}
+
+function isWebSocket(transport: TransportName): boolean {
+  return transport === 'ws' || transport === 'wss'
 }

@@ -3,6 +3,8 @@ import type { Runtime } from '../../runtime/runtime.ts'
 import { scanHostPort, writeHostPort } from '../message/host.ts'
 import type { MessageLimits } from '../message/limits.ts'
 import type { Advertised } from './flow.ts'
+import type { TransportTlsOptions } from './streams.ts'
+import { transports } from './transports.ts'
 import type { TransportName } from './transports.ts'
 
 export interface ListenAddress {
@@ -49,7 +51,9 @@ export interface TransportTimers {
   readonly rememberRefusal: number
   /** A connection nobody holds is closed when no message has passed for so long. Default 120000. */
   readonly idle: number
-  /** Double CRLF on connections we opened, 80 to 100 % of this (RFC 5626 §4.4). Default 120000; `Infinity` never. */
+  /**
+   * Double CRLF on connections we opened, 80 to 100 % of this (RFC 5626 §4.4); on a WebSocket a ping frame, whoever opened it (RFC 7118 §6). Default 120000; `Infinity` never.
+   */
   readonly keepAlive: number
   /** A peer that has answered such a ping before and does not within this is taken for dead. Default 10000. */
   readonly pong: number
@@ -70,6 +74,8 @@ export interface TransportOptions {
   readonly listen: readonly ListenAddress[]
   /** What others are told instead of the bound addresses, where an address has no `advertise` of its own. */
   readonly advertise?: Advertised
+  /** Keys and trust for `tls` and `wss`. */
+  readonly tls?: TransportTlsOptions
   /** Put into every diagnostics message, so that subscribers can tell endpoints apart. */
   readonly endpoint?: object
   readonly limits?: Partial<TransportLimits>
@@ -77,9 +83,15 @@ export interface TransportOptions {
   readonly timers?: Partial<TransportTimers>
 }
 
-export function checkListen(listen: readonly ListenAddress[]): void {
+export function checkListen(listen: readonly ListenAddress[], tls?: TransportTlsOptions): void {
   if (listen.length === 0) throw new OptionError('listen', 'give at least one address to listen on')
-  for (const [index, { port, host, advertise }] of listen.entries()) {
+  for (const [index, { transport, port, host, advertise }] of listen.entries()) {
+    if (transports[transport].secure && (tls?.cert === undefined || tls.key === undefined)) {
+      throw new OptionError(
+        tls?.cert === undefined ? 'tls.cert' : 'tls.key',
+        `${transport} cannot be listened on without: give PEM`,
+      )
+    }
     checkAdvertise(`listen[${index}].advertise`, advertise)
     if (host === '') throw new OptionError('listen', 'a host is missing: give an address, or 0.0.0.0 for all')
     if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) {

@@ -13,7 +13,7 @@ import type { Locator } from './locating/locator.ts'
 import type { TransportLimits, TransportTimers } from './options.ts'
 import { RefusedTcp } from './refused-tcp.ts'
 import type { TransportStats } from './stats.ts'
-import type { StreamFlow } from './stream.ts'
+import { StreamFlow } from './stream.ts'
 import { transports } from './transports.ts'
 import { UdpFlow } from './udp.ts'
 import type { UdpPort } from './udp.ts'
@@ -87,9 +87,9 @@ export class RequestSender {
     target: Target,
     preferred: BoundAddress | undefined,
   ): Sent | undefined {
-    const { address, port } = target
+    const { address, port, host } = target
     if (transports[target.transport].reliable) {
-      const open = this.#parts.connections.find(target.transport, address, port)
+      const open = this.#parts.connections.find(target.transport, address, port, host)
       return open === undefined ? undefined : this.#sendOn(open, request, branch)
     }
     const flow = this.#udpFlow(target, preferred)
@@ -171,7 +171,7 @@ export class RequestSender {
     return this.#hand(
       flow,
       request,
-      this.#compose(request, ownVia(flow.transport, this.#local.used(name), branch)),
+      this.#compose(request, ownVia(flow.transport, this.#local.used(name), branch, aliasOf(flow))),
     )
   }
 
@@ -247,6 +247,13 @@ function targetOf({ transport, remote }: Flow): Target {
     port: remote.port,
     host: remote.address,
   }
+}
+
+/** Offers the peer to send its own requests back over the connection (RFC 5923 §8.1). */
+function aliasOf(flow: Flow): string {
+  return flow instanceof StreamFlow && flow.transport === 'tls' && flow.outbound && flow.bound !== undefined
+    ? ';alias'
+    : ''
 }
 
 function refusalKey({ address, port }: Target): string {

@@ -1,4 +1,10 @@
-import type { Random, SocketAddress, StreamConnection, Timer } from '../../runtime/runtime.ts'
+import type {
+  PeerCertificate,
+  Random,
+  SocketAddress,
+  StreamConnection,
+  Timer,
+} from '../../runtime/runtime.ts'
 import { SipParseError } from '../message/errors.ts'
 import { StreamFramer } from '../message/framer.ts'
 import type { MessageLimits } from '../message/limits.ts'
@@ -36,12 +42,14 @@ export class StreamFlow implements Flow {
   readonly secure: boolean
   readonly local: SocketAddress
   readonly remote: SocketAddress
+  readonly peer: PeerCertificate | undefined
   readonly bound: BoundAddress | undefined
   /** True when we opened it: then keeping it alive is our part. */
   readonly outbound: boolean
   readonly #connection: StreamConnection
   readonly #owner: StreamOwner
   readonly #framer: StreamFramer
+  readonly #whole: boolean
   readonly #listeners = new Set<() => void>()
   #holds = 0
   #closed = false
@@ -67,6 +75,8 @@ export class StreamFlow implements Flow {
     this.bound = facts.bound
     this.local = connection.local
     this.remote = connection.remote
+    this.peer = connection.peer
+    this.#whole = transports[facts.transport].wholeMessages
     this.id = `${facts.transport}|${this.local.address}|${this.local.port}|${this.remote.address}|${this.remote.port}`
     this.#framer = new StreamFramer(
       owner.messageLimits === undefined ? undefined : { limits: owner.messageLimits },
@@ -75,7 +85,8 @@ export class StreamFlow implements Flow {
     connection.onData = data => this.#receive(data)
     connection.onClose = () => this.#gone()
     this.#watchIdle(this.#lastUse)
-    if (this.outbound) this.#planPing()
+    // Who serves browsers keeps the way open: they cannot do it themselves (RFC 7118 §6).
+    if (this.outbound || connection.ping !== undefined) this.#planPing()
   }
 
   get closed(): boolean {
@@ -134,6 +145,11 @@ export class StreamFlow implements Flow {
 
   #receive(data: Uint8Array): void {
     if (this.#closed) return
+    if (this.#whole && !isLineBreaks(data)) {
+      this.#lastUse = this.#owner.clock.now()
+      this.#owner.onMessage(data, this)
+      return
+    }
     let framed
     try {
       framed = this.#framer.push(data)
@@ -213,10 +229,11 @@ export class StreamFlow implements Flow {
       this.#answered = 0
     } else {
       this.#pongDue = true
-      this.#framer.expectPong()
+      if (this.#connection.ping === undefined) this.#framer.expectPong()
     }
     this.#pingAt = now
-    this.#connection.write(ping)
+    if (this.#connection.ping === undefined) this.#connection.write(ping)
+    else this.#connection.ping(() => this.#pong())
     if (this.#answered < 2 || this.#pongTimer !== undefined) return
     this.#pongTimer = clock.setTimer(now + timers.pong, () => {
       stats.connections.closedDead++
@@ -230,4 +247,9 @@ export class StreamFlow implements Flow {
       target: `${this.remote.address}:${this.remote.port}`,
     })
   }
+}
+
+/** A keep-alive of RFC 5626 in a message of its own, as some browser clients send. */
+function isLineBreaks(data: Uint8Array): boolean {
+  return data.length <= ping.length && data.every(octet => octet === 13 || octet === 10)
 }

@@ -30,7 +30,8 @@ import type { SendRequestOptions, Sent } from './request-sender.ts'
 import { emptyStats } from './stats.ts'
 import type { TransportStats } from './stats.ts'
 import type { StreamFlow, StreamOwner } from './stream.ts'
-import { transportNamed, transports } from './transports.ts'
+import { listenStream } from './streams.ts'
+import { parameterOf, transportNamed, transports } from './transports.ts'
 import type { TransportName } from './transports.ts'
 import { UdpFlow, UdpPort } from './udp.ts'
 import { datagramResponseTarget, noteSource, streamResponseTarget } from './via-routing.ts'
@@ -65,11 +66,15 @@ export class TransportLayer {
   readonly locator: Locator
   readonly #closers: (() => Promise<void> | void)[] = []
   #local: LocalAddresses
+  /** In place of a host where nobody can connect to (RFC 7118 §5.2, RFC 2606 §2). */
+  readonly #nowhere = (): string =>
+    (this.#invalidHost ??= `${Buffer.from(this.#runtime.random.bytes(6)).toString('hex')}.invalid`)
+  #invalidHost: string | undefined
   #state: 'new' | 'opening' | 'open' | 'closed' = 'new'
 
   /** Throws `OptionError` for options that cannot work. */
   constructor(options: TransportOptions) {
-    checkListen(options.listen)
+    checkListen(options.listen, options.tls)
     checkAdvertise('advertise', options.advertise)
     this.#options = options
     this.#runtime = options.runtime
@@ -92,8 +97,8 @@ export class TransportLayer {
       onBroken: (error, flow) => this.#reject(error, flow),
       onClosed: flow => this.#connections.removed(flow),
     }
-    this.#connections = new Connections(this.#wire, network, this.#limits)
-    this.#local = new LocalAddresses([], network, clock, options.advertise)
+    this.#connections = new Connections(this.#wire, network, this.#limits, options.tls)
+    this.#local = new LocalAddresses([], network, clock, options.advertise, this.#nowhere)
     this.locator = new Locator({
       resolver: this.#runtime.resolver,
       clock,
@@ -143,7 +148,7 @@ export class TransportLayer {
       throw error
     }
     const { network, clock } = this.#runtime
-    this.#local = new LocalAddresses(bound, network, clock, this.#options.advertise)
+    this.#local = new LocalAddresses(bound, network, clock, this.#options.advertise, this.#nowhere)
     this.#sender.useAddresses(this.#local)
     if (this.#state === 'opening') this.#state = 'open'
   }
@@ -153,7 +158,7 @@ export class TransportLayer {
     const where = { host, port: port ?? transports[transport].defaultPort }
     const facts = { transport, advertise: advertise ?? this.#options.advertise }
     if (transport === 'udp') {
-      const socket = await network.bindUdp(where)
+      const socket = await network.bindUdp({ ...where, reportSendErrors: true })
       const bound: BoundAddress = { ...facts, local: socket.local }
       const udpPort = new UdpPort(socket, bound, this.#wire)
       udpPort.listen((bytes, flow) => this.#receive(bytes, flow))
@@ -161,7 +166,7 @@ export class TransportLayer {
       this.#closers.push(() => udpPort.close())
       return bound
     }
-    const listener = await network.listenTcp(where)
+    const listener = await listenStream(network, transport, where, this.#options.tls ?? {})
     const bound: BoundAddress = { ...facts, local: listener.local }
     listener.onConnection = connection => this.#connections.accept(connection, bound)
     listener.onError = () => {
@@ -266,7 +271,7 @@ export class TransportLayer {
     })
     for (const [index, target] of targets.entries()) {
       try {
-        const found = this.#connections.find(transport, target.address, target.port)
+        const found = this.#connections.find(transport, target.address, target.port, target.host)
         const next = found ?? (await this.#connections.connect(target, flow.bound, this.#timers.connect))
         next.send(bytes, response)
         return { flow: next, bytes }
@@ -292,16 +297,23 @@ export class TransportLayer {
 
   /**
    * A URI at which the peer can reach us, for Contact: advertised address before bound address, `;transport=tcp`
-   * where the peer would otherwise choose UDP.
+   * where the peer would otherwise choose UDP. For a destination or request of `sips` a `sips` URI (RFC 3261 §8.1.1.8): throws
+   * `SipTransportError` when nothing secure is listened on.
    */
-  contactFor(target: Flow | Destination, user?: string): SipUri {
+  contactFor(target: Flow | Destination, user?: string, secure: boolean = isSecure(target)): SipUri {
     const { host, port, transport } = this.#local.contactFor(target)
+    if (secure && !transports[transport].secure) {
+      throw new SipTransportError('no-route', 'sips needs a Contact by TLS: listen on tls:// or wss://', {
+        transport,
+      })
+    }
+    const parameter = parameterOf(transport, secure)
     return new SipUri({
-      scheme: 'sip',
+      scheme: secure ? 'sips' : 'sip',
       ...(user !== undefined && { user }),
       host,
-      port,
-      ...(transport !== 'udp' && { params: [['transport', transport]] }),
+      ...(port !== undefined && { port }),
+      ...(parameter !== undefined && { params: [['transport', parameter]] }),
     })
   }
 
@@ -319,7 +331,12 @@ export class TransportLayer {
     let message: SipRequest | SipResponse | undefined
     let fault: unknown
     try {
-      message = parseMessage(bytes, flow.reliable ? this.#streamParsing : this.#datagramParsing)
+      message = parseMessage(
+        bytes,
+        flow.reliable && !transports[flow.transport].wholeMessages
+          ? this.#streamParsing
+          : this.#datagramParsing,
+      )
       fault = checkMessage(message)
     } catch (error) {
       fault = error
@@ -353,8 +370,14 @@ export class TransportLayer {
 
   #receiveRequest(request: SipRequest, flow: Flow): void {
     noteSource(request, flow.remote)
+    if (flow.reliable && flow.peer !== undefined) this.#noteAlias(request, flow as StreamFlow)
     if (this.onRequest === undefined || this.#state !== 'open') this.#stats.dropped.unattended++
     else this.onRequest(request, flow)
+  }
+
+  #noteAlias({ via }: SipRequest, flow: StreamFlow): void {
+    if (!via.params.has('alias')) return
+    this.#connections.alias(flow, via.port ?? transports[flow.transport].defaultPort)
   }
 
   #receiveResponse(response: SipResponse, flow: Flow): void {
@@ -385,6 +408,10 @@ export class TransportLayer {
       this.#stats.dropped.malformed++
     }
   }
+}
+
+function isSecure(target: Flow | Destination): boolean {
+  return !('send' in target) && target.secure === true
 }
 
 function sendDatagram(

@@ -9,8 +9,13 @@ import { transports } from './transports.ts'
 import type { TransportName } from './transports.ts'
 
 /** The Via of our own requests: an empty rport asks for the answer to come back the same way (RFC 3581 §3). */
-export function ownVia(transport: TransportName, { host, port }: HostPort, branch: string): string {
-  return `SIP/2.0/${transports[transport].viaName} ${writeHostPort(host, port)};rport;branch=${branch}`
+export function ownVia(
+  transport: TransportName,
+  { host, port }: HostPort,
+  branch: string,
+  alias = '',
+): string {
+  return `SIP/2.0/${transports[transport].viaName} ${writeHostPort(host, port)};rport${alias};branch=${branch}`
 }
 
 /**
