@@ -107,7 +107,11 @@ t.test('proxy sends a call on to where its user is, and refuses one for nobody',
     new Program('src/cli/main', folder, {}, [
       'call',
       `sip:${user}@127.0.0.1:${proxyPort}`,
-      ...['--listen', 'udp://127.0.0.1:0', '--duration', '0.3', '--json'],
+      '--listen',
+      'udp://127.0.0.1:0',
+      '--duration',
+      '0.3',
+      '--json',
     ])
   const through = call('echo')
   t.equal(await through.ended, 0, through.output)

@@ -11,6 +11,7 @@ import type { Flow } from '../transport/flow.ts'
 import { destinationOf } from '../transport/locate.ts'
 import type { TransportLayer } from '../transport/transport-layer.ts'
 import type { Fingerprint } from './fingerprint.ts'
+import type { FlowTable } from './flow-table.ts'
 import { addRecordRoute, applyPath } from './routes.ts'
 import type { Preprocessed } from './routes.ts'
 import type { Target } from './types.ts'
@@ -23,6 +24,7 @@ const defaultBreadth = 60
 export interface ForwardFacts {
   readonly transport: TransportLayer
   readonly fingerprint: Fingerprint
+  readonly flows: FlowTable | undefined
   readonly recordRoute: boolean
 }
 
@@ -40,7 +42,7 @@ export function copyFor(
   preprocessed: Preprocessed,
   from: Flow,
   width: number,
-  { transport, fingerprint, recordRoute }: ForwardFacts,
+  { recordRoute, ...facts }: ForwardFacts,
 ): Outgoing {
   const request = preprocessed.request.clone()
   request.requestUri = requestUriFor(target.uri)
@@ -50,14 +52,23 @@ export function copyFor(
     request.headers.set('Max-Breadth', String(Math.max(1, Math.floor(breadthOf(request) / width))))
   }
   const next = applyPath(request, target.route ?? [])
-  const destination: Destination = {
-    ...(preprocessed.bound !== undefined && { bound: preprocessed.bound }),
-    ...(target.destination ?? destinationOf(next)),
-    ...(target.flow !== undefined && { flow: target.flow }),
-  }
+  const destination = destinationFor(target, next, preprocessed)
   for (const [name, value] of target.headers ?? []) request.headers.append(name, value)
-  if (recordRoute && makesDialog(request)) addRecordRoute(request, transport, from, destination, fingerprint)
+  if (recordRoute && makesDialog(request)) {
+    addRecordRoute(request, facts.transport, from, destination, facts)
+  }
   return { request, destination }
+}
+
+/** An open connection before all else: the URI of a client behind a NAT, or in a browser, leads nowhere. */
+function destinationFor(target: Target, next: Uri, preprocessed: Preprocessed): Destination {
+  const flow = target.flow ?? preprocessed.flow
+  if (flow !== undefined && !flow.closed) {
+    const { transport, remote } = flow
+    return { transport, host: remote.address, port: remote.port, flow }
+  }
+  const { bound } = preprocessed
+  return { ...(bound !== undefined && { bound }), ...(target.destination ?? destinationOf(next)) }
 }
 
 /** How many branches may be under way at once (RFC 5393 §5.3.3). */

@@ -6,6 +6,7 @@ import type { ServerTransaction } from '../transaction/server-transaction.ts'
 import type { Flow } from '../transport/flow.ts'
 import type { TransportLayer } from '../transport/transport-layer.ts'
 import { branchOf, Fingerprint } from './fingerprint.ts'
+import { FlowTable } from './flow-table.ts'
 import { copyFor, withoutTopVia } from './forwarding.ts'
 import type { ForwardFacts } from './forwarding.ts'
 import { OwnAddresses } from './own-addresses.ts'
@@ -231,13 +232,14 @@ export function parts(
   }
   const key = secret ?? runtime.random.bytes(32)
   const fingerprint = new Fingerprint(key, stateful ? runtime.random.bytes(32) : key)
+  const flows = stateful ? new FlowTable() : undefined
   return {
-    routing: { own: new OwnAddresses(transport, runtime.network, names), fingerprint },
+    routing: { own: new OwnAddresses(transport, runtime.network, names), fingerprint, flows },
     rules: {
       fingerprint,
       extensions: new Set(extensions.map(name => name.toLowerCase())),
       withCredentials: stateful,
     },
-    forwarding: { transport, fingerprint, recordRoute },
+    forwarding: { transport, fingerprint, flows, recordRoute },
   }
 }

@@ -4,6 +4,7 @@ import { MaxForwards, RecordRoute, Route } from '../../../src/sip/message/header
 import type { SipRequest } from '../../../src/sip/message/message.ts'
 import { Proxy } from '../../../src/sip/proxy/proxy.ts'
 import type { RouteFunction, Target } from '../../../src/sip/proxy/types.ts'
+import type { Flow } from '../../../src/sip/transport/flow.ts'
 import { sdp } from '../dialog/world.ts'
 import { PROXY, World } from './world.ts'
 import type { Agent } from './world.ts'
@@ -115,6 +116,39 @@ t.test(
     callee.calls[0]?.hangup()
     await world.run()
     t.equal(world.requests(alice, 'BYE')[0]?.via.transport, 'UDP')
+    await world.assertClean(t)
+  },
+)
+
+t.test(
+  'clients behind connections only: requests within the call come back over them (RFC 5626 §5.3)',
+  async t => {
+    const world = new World(t)
+    const flows = new Map<string, Flow>()
+    await world.proxy(({ request, flow, transaction }) => {
+      if (request.method === 'REGISTER') {
+        flows.set(request.to.uriText, flow)
+        transaction?.reply(200)
+        return undefined
+      }
+      const callee = flows.get('sip:bob@example.com')
+      return {
+        targets: callee === undefined ? [] : [{ uri: 'sip:bob@browser.invalid;transport=tcp', flow: callee }],
+      }
+    })
+    const [alice, callee] = [await world.agent(ALICE, 'tcp'), await world.agent(BOB, 'tcp')]
+    const contact = '<sip:x@browser.invalid;transport=tcp>'
+    const register = plain('REGISTER', 'sip:example.com', [['To', '<sip:bob@example.com>']])
+    callee.layers.transactions.request(register, { destination: { host: PROXY, transport: 'tcp' } })
+    await world.run()
+    callee.onCall = session => session.answer({ body: sdp('answer'), contact })
+    const call = alice.call('sip:bob@example.com', { route: [`<sip:${PROXY};transport=tcp;lr>`], contact })
+    await world.run()
+    t.equal(call.state, 'confirmed')
+    t.equal(world.requests(callee, 'ACK').length, 1, 'over the connection of the callee')
+    callee.calls[0]?.hangup()
+    await world.run()
+    t.equal(world.requests(alice, 'BYE').length, 1, 'over the connection of the caller')
     await world.assertClean(t)
   },
 )

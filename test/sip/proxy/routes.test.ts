@@ -52,7 +52,7 @@ async function place(): Promise<{
     own: new OwnAddresses(transport, host, ['proxy.example']),
     record: to => {
       const request = incoming('sip:b@10.0.0.3')
-      addRecordRoute(request, transport, from, { host: '10.0.0.3', transport: to }, fingerprint)
+      addRecordRoute(request, transport, from, { host: '10.0.0.3', transport: to }, { fingerprint })
       return (request.get(RecordRoute) ?? []).map(String)
     },
   }
