@@ -25,6 +25,14 @@ function choice(name: string, weight: number): Choice {
   return { weight, targets: [target] }
 }
 
+function only(...transports: string[]): typeof services {
+  return services.filter(({ transport }) => transports.includes(transport))
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : 1
+}
+
 const first = (choices: readonly Choice[]): string => choices[0]?.targets[0]?.address ?? ''
 
 t.test(
@@ -37,8 +45,6 @@ t.test(
       naptr(100, 50, 'SIP+D2U'),
       naptr(100, 40, 'sip+d2t'),
     ]
-    const only = (...transports: string[]): typeof services =>
-      services.filter(({ transport }) => transports.includes(transport))
     const chosen = (use: typeof services, from = records): string[] =>
       usableNaptr(from, use).map(({ record }) => `${record.order} ${record.preference} ${record.service}`)
     t.same(chosen(only('udp', 'tcp', 'tls')), ['50 50 SIPS+D2T'])
