@@ -7,6 +7,7 @@ import type { Destination } from '../transport/destination.ts'
 import type { Flow } from '../transport/flow.ts'
 import type { TransportLayer } from '../transport/transport-layer.ts'
 import type { SessionTimerOptions } from './session-timer.ts'
+import type { Reliability } from './reliable-provisional.ts'
 import type { HeaderList, IncomingRequest, RespondOptions, SessionBody } from './session-types.ts'
 
 export interface CoreLimits {
@@ -26,6 +27,8 @@ export interface UserAgentCoreOptions {
   readonly allow?: readonly string[]
   /** Option tags in Supported, and those a peer may require. Default none. */
   readonly supported?: readonly string[]
+  /** Reliable provisional responses (RFC 3262), in both directions. Default `supported`: with those who can. */
+  readonly reliableProvisionals?: Reliability
   /** Media types of bodies in INVITE and UPDATE. Default `application/sdp`. */
   readonly accept?: readonly string[]
   /** Session timers (RFC 4028). Default off. */

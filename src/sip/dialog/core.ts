@@ -33,6 +33,7 @@ import { sendAuthenticated } from './outgoing.ts'
 import { ServerRequest } from './server-request.ts'
 import { routeOver } from './session-host.ts'
 import type { SessionHost } from './session-host.ts'
+import { reliabilityRefusal, withReliability } from './reliable-provisional.ts'
 import { intervalRefusal } from './session-refresh.ts'
 import { resolveSessionTimer } from './session-timer.ts'
 import type {
@@ -248,7 +249,8 @@ export class UserAgentCore {
       this.#ask(() => this.screen?.(request, flow)) ??
       this.#checkCapacity(request) ??
       checkRequest(request, this.#host) ??
-      intervalRefusal(request, this.#host.sessionTimer)
+      intervalRefusal(request, this.#host.sessionTimer) ??
+      reliabilityRefusal(request, this.#host.reliability)
     if (refusal !== undefined) {
       this.#answer(transaction, refusal)
       return
@@ -335,9 +337,12 @@ export class UserAgentCore {
   // ---- what sessions need ---------------------------------------------------------------------------------------
 
   #createHost(options: UserAgentCoreOptions, t1: number, t2: number): SessionHost {
-    const allow = options.allow ?? defaultAllow
+    const reliability = options.reliableProvisionals ?? 'supported'
     const sessionTimer = resolveSessionTimer(options.sessionTimer ?? 'off')
-    const supported = [...(options.supported ?? []), ...(sessionTimer === undefined ? [] : ['timer'])]
+    const { allow, supported } = withReliability(reliability, options.allow ?? defaultAllow, [
+      ...(options.supported ?? []),
+      ...(sessionTimer === undefined ? [] : ['timer']),
+    ])
     const accept = options.accept ?? defaultAccept
     const { userAgent } = options
     const identities: Readonly<Record<'request' | 'response', HeaderList>> = {
@@ -363,13 +368,14 @@ export class UserAgentCore {
       allow,
       supported,
       accept,
+      reliability,
       sessionTimer,
       identity: kind => identities[kind],
       capabilities: kind => capabilities[kind],
       newTag: () => randomTag(random),
       newCallId: () => randomTag(random, 16),
       digest: credentials => this.#digest(credentials ?? options.credentials),
-      contact: (where, user) => contacts.for(where, user),
+      contact: (where, user, secure) => contacts.for(where, user, secure),
       acknowledge: (response, ack, flow) => this.#acknowledge(response, ack, flow),
       repeatAck: response => this.#repeatAck(response),
       dropFork: (invite, response, digest, flow) => this.#dropFork(invite, response, digest, flow),

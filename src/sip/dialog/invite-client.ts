@@ -7,6 +7,7 @@ import type { Destination } from '../transport/destination.ts'
 import type { Flow } from '../transport/flow.ts'
 import { sessionBodyOf } from './bodies.ts'
 import { Dialog } from './dialog.ts'
+import { EarlyDialogs } from './early-dialogs.ts'
 import { SipDialogStateError, SipResponseError } from './errors.ts'
 import { buildInitialRequest } from './initial-request.ts'
 import type { InitialRequest } from './initial-request.ts'
@@ -17,21 +18,13 @@ import { consult } from './owner.ts'
 import { reasonsOf } from './reason.ts'
 import { checkRedirects, Redirects } from './redirect.ts'
 import type { RedirectTarget } from './redirect.ts'
+import { optionTag } from './reliable-provisional.ts'
 import type { SessionHost } from './session-host.ts'
 import { resolveSessionTimer } from './session-timer.ts'
 import type { SessionTimerPolicy } from './session-timer.ts'
 import { clientTable } from './session-table.ts'
 import type { ClientAction, ClientEvent, ClientState } from './session-table.ts'
 import type { InviteClientSession, InviteOptions, SessionBody } from './session-types.ts'
-
-/** Early dialogs of one INVITE; provisional responses of further forks are shown, but make no dialog. */
-const MAX_EARLY_DIALOGS = 64
-
-interface EarlyDialog {
-  readonly dialog: Dialog
-  /** The last preview of an answer. */
-  body: SessionBody | undefined
-}
 
 /** An INVITE sent, its forks, and the session it may become (RFC 3261 §13.2). */
 export class ClientSession
@@ -47,7 +40,7 @@ export class ClientSession
   readonly #offer: SessionBody | undefined
   readonly #exchange: DigestExchange | undefined
   readonly #onGone: (session: ClientSession) => void
-  readonly #early = new Map<string, EarlyDialog>()
+  readonly #early: EarlyDialogs
   /** It follows the transport to the server that took the INVITE. */
   #contact: string
   #sequence = 0
@@ -75,6 +68,7 @@ export class ClientSession
     this.#onGone = onGone
     this.#options = options
     this.#offer = options.offer
+    this.#early = new EarlyDialogs(this, options.offer !== undefined)
     this.#exchange = this.digest?.exchange()
     this.#initial = buildInitialRequest(host, { ...options, method: 'INVITE', callId, localTag })
     this.#destination = this.#initial.destination
@@ -95,6 +89,7 @@ export class ClientSession
   #build(): SipRequest {
     this.#sequence++
     const invite = this.#initial.create(this.#sequence, this.#offer)
+    if (this.host.reliability === 'required') invite.headers.append('Require', optionTag)
     this.timer?.outgoing(invite)
     return invite
   }
@@ -114,7 +109,7 @@ export class ClientSession
       // What an earlier attempt still gets is of no interest, but for a 2xx, which would leave a call behind.
       if (isSuccess(response)) this.receiveSuccess(response, flow)
       else if (transaction === this.#transaction && this.#success === undefined) {
-        this.receiveResponse(response)
+        this.receiveResponse(response, flow)
       }
     }
     const failed = (error: SipError): void => {
@@ -128,9 +123,9 @@ export class ClientSession
 
   // ---- responses ------------------------------------------------------------------------------------------------
 
-  receiveResponse(response: SipResponse): void {
+  receiveResponse(response: SipResponse, flow: Flow): void {
     const { statusCode } = response
-    if (statusCode < 200) this.#receiveProvisional(response)
+    if (statusCode < 200) this.#receiveProvisional(response, flow)
     else if (isChallenge(response) && this.#exchange !== undefined) {
       this.#refusal = response
       this.feed('challenge')
@@ -169,7 +164,7 @@ export class ClientSession
     return false
   }
 
-  #receiveProvisional(response: SipResponse): void {
+  #receiveProvisional(response: SipResponse, flow: Flow): void {
     const { statusCode, reasonPhrase } = response
     const { tag } = response.to
     if (statusCode === 100) {
@@ -177,24 +172,19 @@ export class ClientSession
       return
     }
     const body = sessionBodyOf(response, this.host.accept)
-    const newDialog = tag !== undefined && !this.#early.has(tag) && this.alive
-    if (tag !== undefined) this.#noteEarly(tag, response, body)
+    const newDialog = tag !== undefined && this.#early.get(tag) === undefined && this.alive
+    const rseq = this.#early.rseqOf(response)
+    const early = tag === undefined ? undefined : this.#early.note(tag, this.invite, response, body, rseq)
+    if (early === 'passed-over') return
     // Without a To tag (RFC 2543 peers) it cannot make a dialog; it is progress all the same.
     this.feed(tag === undefined ? 'provisional' : 'early')
     if (this.machineState !== 'proceeding' && this.machineState !== 'early') return
     this.tell(() =>
       this.handlers.onProgress?.({ response, statusCode, reasonPhrase, body, dialogTag: tag, newDialog }),
     )
-  }
-
-  #noteEarly(tag: string, response: SipResponse, body: SessionBody | undefined): void {
-    const known = this.#early.get(tag)
-    if (known !== undefined) {
-      known.dialog.refreshTarget(response)
-      known.body = body ?? known.body
-    } else if (this.#early.size < MAX_EARLY_DIALOGS && this.#success === undefined) {
-      this.#early.set(tag, { dialog: Dialog.fromResponse(this.invite, response), body })
-    }
+    if (early === undefined || (body === undefined && rseq === undefined)) return
+    if (rseq !== undefined) this.useFlow(flow)
+    this.#early.take(early, response, body, rseq)
   }
 
   /**
@@ -235,6 +225,10 @@ export class ClientSession
       super.dialogFor(remoteTag) ??
       (this.#success === undefined ? this.#early.get(remoteTag)?.dialog : undefined)
     )
+  }
+
+  protected override get activeDialog(): Dialog | undefined {
+    return this.dialog ?? this.#early.heard?.dialog
   }
 
   protected contact(): string {
@@ -324,9 +318,16 @@ export class ClientSession
     const { negotiation, handlers } = this
     this.tell(() => handlers.onAccepted?.(response))
     // Some peers leave the answer out of the 2xx once it was in a 18x of the same dialog.
-    const preview = this.#early.get(response.to.tag ?? '')?.body
-    const body = sessionBodyOf(response, this.host.accept) ?? preview
+    const early = this.#early.get(response.to.tag ?? '')
+    const settled = early?.settled === true
+    const heard = settled && this.#early.heard === early
+    const body = settled ? early.body : (sessionBodyOf(response, this.host.accept) ?? early?.body)
     this.#early.clear()
+    if (heard) {
+      // Complete by a reliable provisional response: what else the 2xx brings is passed over (RFC 3261 §13.2.1).
+      this.feed('settled')
+      return
+    }
     const context = { message: response, phase: 'initial' } as const
     negotiation.offer = 'stable'
     if (this.#offer !== undefined && body === undefined) {
@@ -348,7 +349,8 @@ export class ClientSession
       },
       answer => {
         negotiation.offer = 'stable'
-        if (this.#offer === undefined && answer !== undefined) this.#ackBody = answer
+        // An offer that came reliably was answered in its PRACK.
+        if (this.#offer === undefined && answer !== undefined && !settled) this.#ackBody = answer
         this.feed('settled')
       },
       error => {

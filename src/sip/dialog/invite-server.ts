@@ -13,6 +13,8 @@ import { SipDialogStateError } from './errors.ts'
 import { InviteSessionBase } from './invite-session.ts'
 import { consult } from './owner.ts'
 import { reasonsOf } from './reason.ts'
+import { optionTag, reliabilityOf } from './reliable-provisional.ts'
+import { ReliableProgress } from './reliable-progress.ts'
 import type { SessionHost } from './session-host.ts'
 import { serverTable } from './session-table.ts'
 import type { ServerAction, ServerEvent, ServerState } from './session-table.ts'
@@ -46,6 +48,12 @@ export class ServerSession
   #contact: string | undefined
   #answered = false
   #early: SessionBody | undefined
+  /** Made with the first provisional response that goes reliably. */
+  #reliable: ReliableProgress | undefined
+  /** The latest provisional response, when it went reliably: after a minute it goes again, as another one. */
+  #again: RingOptions | undefined
+  /** A 2xx that waits for a PRACK (RFC 3262 §3). */
+  #held: AnswerOptions | undefined
   #provisional: SipResponse | undefined
   #success: SipResponse | undefined
   #refusal: SipResponse | undefined
@@ -73,7 +81,8 @@ export class ServerSession
     this.#transaction = transaction
     this.#onGone = onGone
     this.negotiation.invite = 'server'
-    if (this.offer !== undefined) this.negotiation.offer = 'remote-offer'
+    // Without an offer, one of ours is due first: until then the peer may not make one (RFC 3311 §5.1).
+    this.negotiation.offer = this.offer === undefined ? 'local-offer' : 'remote-offer'
     this.setDialog(Dialog.fromRequest(request, this.localTag))
     this.useFlow(flow)
     this.#expiry = this.#armExpiry()
@@ -97,20 +106,77 @@ export class ServerSession
 
   ring(options: RingOptions = {}): void {
     if (this.answered) return
-    const { body = this.#early, reasonPhrase } = options
+    const { reasonPhrase } = options
+    const body = this.#reliable?.agreed === true ? undefined : (options.body ?? this.#early)
+    const reliable = this.#ringsReliably(options, body)
+    if (body !== undefined && this.offer === undefined && !reliable) {
+      throw new SipDialogStateError(
+        'the INVITE brought no offer, and the caller does not take reliable provisional responses: answer the call instead',
+      )
+    }
     const statusCode = options.statusCode ?? (body === undefined ? 180 : 183)
     if (!Number.isInteger(statusCode) || statusCode < 101 || statusCode > 199) {
       throw new OptionError('statusCode', `${statusCode} is not provisional; give 101 to 199`)
     }
     checkLine('reasonPhrase', reasonPhrase)
-    this.#provisional = createResponse(this.invite, statusCode, {
+    const response = createResponse(this.invite, statusCode, {
       toTag: this.localTag,
-      headers: [...this.targetHeaders('response'), ...(options.headers ?? [])],
+      headers: [
+        ...this.targetHeaders('response'),
+        ...(reliable ? ([['Require', optionTag]] as const) : []),
+        ...(options.headers ?? []),
+      ],
       ...(reasonPhrase === undefined ? {} : { reasonPhrase }),
       ...(body === undefined ? {} : { body: body.body, contentType: body.contentType }),
     })
-    this.#early = body
+    this.#early = body ?? this.#early
+    this.#provisional = reliable ? undefined : response
+    this.#again = reliable ? { statusCode, reliable } : undefined
     this.feed('ring')
+    if (reliable) this.#reliably().send(response)
+  }
+
+  get canRingReliably(): boolean {
+    return this.host.reliability !== 'off' && reliabilityOf(this.invite) !== 'off'
+  }
+
+  /** RFC 3262 §3: as the owner likes where the caller can, and always where one side requires it. */
+  #ringsReliably({ reliable }: RingOptions, body: SessionBody | undefined): boolean {
+    const { reliability } = this.host
+    if (reliability === 'off') return false
+    const peer = reliabilityOf(this.invite)
+    if (peer === 'off') return false
+    return peer === 'required' || reliability === 'required' || (reliable ?? body !== undefined)
+  }
+
+  #reliably(): ReliableProgress {
+    this.#reliable ??= new ReliableProgress(this, this.invite, this.offer !== undefined, {
+      transmit: response => this.tell(() => this.#transaction.respond(response)),
+      giveUp: () => {
+        this.#refusal = this.#refusalWith(504, { reasonPhrase: 'No PRACK' })
+        this.feed('no-prack')
+      },
+      refused: () => {
+        this.#refusal = this.#refusalWith(488)
+        this.feed('reject')
+      },
+      settled: () => this.#release(),
+    })
+    return this.#reliable
+  }
+
+  protected override receivePrack(transaction: ServerTransaction): void {
+    if (this.#reliable === undefined) this.respond(transaction, 481)
+    else this.#reliable.receive(transaction)
+  }
+
+  /** A 2xx that waited for a PRACK goes now. */
+  #release(): void {
+    const held = this.#held
+    if (held === undefined || this.#reliable?.holdsSuccess === true) return
+    if (this.machineState === 'terminated') return
+    this.#held = undefined
+    this.#succeed(held.statusCode ?? 200, held)
   }
 
   answer(options: AnswerOptions = {}): boolean {
@@ -119,20 +185,44 @@ export class ServerSession
     if (!Number.isInteger(statusCode) || statusCode < 200 || statusCode > 299) {
       throw new OptionError('statusCode', `${statusCode} does not answer a call; give 200 to 299`)
     }
-    const body = options.body ?? this.#early
+    if (this.#reliable?.holdsSuccess === true) {
+      // Made to see that it can be; when it goes offer and answer may have come further.
+      void this.#successWith(statusCode, options)
+      this.#held = { ...options, statusCode }
+      this.#answered = true
+      return true
+    }
+    this.#succeed(statusCode, options)
+    return true
+  }
+
+  /** After a reliable answer the 2xx brings none (RFC 6337 §3.1.1). */
+  #bodyOf(options: AnswerOptions): SessionBody | undefined {
+    return this.#reliable?.agreed === true ? undefined : (options.body ?? this.#early)
+  }
+
+  #successWith(statusCode: number, options: AnswerOptions): SipResponse {
+    const body = this.#bodyOf(options)
     const contact = options.contact ?? this.contact()
-    this.#success = createResponse(this.invite, statusCode, {
+    return createResponse(this.invite, statusCode, {
       toTag: this.localTag,
       headers: [['Contact', contact], ...this.host.capabilities('response'), ...(options.headers ?? [])],
       ...(body === undefined ? {} : { body: body.body, contentType: body.contentType }),
     })
-    this.timer?.answering(this.invite, this.#success)
+  }
+
+  #succeed(statusCode: number, options: AnswerOptions): void {
+    const success = this.#successWith(statusCode, options)
+    this.#success = success
+    this.timer?.answering(this.invite, success)
     this.#answered = true
-    this.negotiation.invite = 'none'
-    this.negotiation.offer = this.offer === undefined && body !== undefined ? 'local-offer' : 'stable'
+    const { negotiation } = this
+    negotiation.invite = 'none'
+    if (this.#reliable?.agreed !== true) {
+      negotiation.offer = this.offer === undefined && success.body.length > 0 ? 'local-offer' : 'stable'
+    }
     this.dialog?.confirm()
     this.feed('answer')
-    return true
   }
 
   reject(statusCode: number, options: RejectOptions = {}): boolean {
@@ -179,11 +269,12 @@ export class ServerSession
         break
       case 'arm-refresh':
         this.#refresh?.cancel()
-        this.#refresh = this.#after(REFRESH_MS, 'refresh')
+        this.#refresh = this.#armRefresh()
         break
       case 'disarm-waiting':
         this.#refresh?.cancel()
         this.#expiry?.cancel()
+        this.#reliable?.final()
         break
       case 'send-success':
         this.#sendSuccess()
@@ -218,6 +309,9 @@ export class ServerSession
       case 'end-expired':
         this.finishWith({ by: 'timeout', cause: 'cancelled', statusCode: 487 })
         break
+      case 'end-no-prack':
+        this.finishWith({ by: 'timeout', cause: 'no-ack', statusCode: 504 })
+        break
       case 'end-refused':
         this.finishWith({
           by: 'local',
@@ -230,6 +324,14 @@ export class ServerSession
         this.finishWith({ by: 'transport', cause: 'no-response', error: this.#broken })
         break
     }
+  }
+
+  #armRefresh(): Timer {
+    const { clock } = this.host
+    return clock.setTimer(clock.now() + REFRESH_MS, () => {
+      if (this.#again === undefined) this.feed('refresh')
+      else this.tell(() => this.ring(this.#again))
+    })
   }
 
   #after(ms: number, event: ServerEvent): Timer {
@@ -298,7 +400,7 @@ export class ServerSession
   /** The ACK completes the session; when our offer went in the 2xx, it brings the answer (RFC 3261 §13.2.1). */
   #takeAck(): void {
     const ack = this.#ack
-    if (ack === undefined || this.negotiation.offer !== 'local-offer') {
+    if (ack === undefined || this.#reliable?.agreed === true || this.negotiation.offer !== 'local-offer') {
       this.feed('settled')
       return
     }

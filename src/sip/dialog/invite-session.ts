@@ -125,8 +125,21 @@ export abstract class InviteSessionBase<
           : 'the session was hung up: it cannot be changed any more',
       )
     }
-    this.#outgoing ??= new OutgoingChange(this, this.#dialog)
-    return this.#outgoing.reinvite(options)
+    return this.#outgoingIn(this.#dialog).change('INVITE', options)
+  }
+
+  async update(options: ReinviteOptions = {}): Promise<SipResponse> {
+    if (this.state === 'confirmed' && this.#wish === undefined) await this.#untilConfirmed()
+    const dialog = this.activeDialog
+    if (dialog === undefined || this.#end !== undefined || this.#wish !== undefined) {
+      throw new SipDialogStateError(`the session is ${this.state}: there is no dialog to send UPDATE in`)
+    }
+    return this.#outgoingIn(dialog).change('UPDATE', options)
+  }
+
+  #outgoingIn(dialog: Dialog): OutgoingChange {
+    if (this.#outgoing?.dialog !== dialog) this.#outgoing = new OutgoingChange(this, dialog)
+    return this.#outgoing
   }
 
   /** The ACK may still be on its way; without one the session ends (RFC 3261 §13.3.1.4). */
@@ -146,10 +159,11 @@ export abstract class InviteSessionBase<
   }
 
   async request(method: string, options: RequestInDialogOptions = {}): Promise<SipResponse> {
-    if (this.#dialog === undefined || this.#end !== undefined) {
+    const dialog = this.activeDialog
+    if (dialog === undefined || this.#end !== undefined) {
       throw new SipDialogStateError(`the session is ${this.state}: there is no dialog to send ${method} in`)
     }
-    return requestInDialog(this, this.#dialog, method, options)
+    return requestInDialog(this, dialog, method, options)
   }
 
   // ---- the machine ----------------------------------------------------------------------------------------------
@@ -206,6 +220,11 @@ export abstract class InviteSessionBase<
   // ---- the dialog -----------------------------------------------------------------------------------------------
 
   get dialog(): Dialog | undefined {
+    return this.#dialog
+  }
+
+  /** The one our requests go in: before the answer, of a fork that brought early media. */
+  protected get activeDialog(): Dialog | undefined {
     return this.#dialog
   }
 
@@ -271,6 +290,10 @@ export abstract class InviteSessionBase<
       else changes.update(transaction)
       return
     }
+    if (request.method === 'PRACK') {
+      this.receivePrack(transaction)
+      return
+    }
     const incoming = new ServerRequest(this.host, transaction)
     let taken = false
     this.tell(() => {
@@ -279,6 +302,11 @@ export abstract class InviteSessionBase<
     if (taken || incoming.responded) return
     const answer = answerInDialog(request, this.host)
     incoming.respond(answer.statusCode, answer)
+  }
+
+  /** Of interest to those who send provisional responses (RFC 3262 §3). */
+  protected receivePrack(transaction: ServerTransaction): void {
+    this.respond(transaction, 481)
   }
 
   #changesOf(dialog: Dialog): IncomingChanges {

@@ -55,6 +55,11 @@ export function mayInvite(state: NegotiationState): boolean {
   return state.invite === 'none' && state.offer === 'stable'
 }
 
+/** Whether we may send an UPDATE (RFC 3311 §5.1): without an offer always. */
+export function mayUpdate(state: NegotiationState, hasOffer: boolean): boolean {
+  return !hasOffer || state.offer === 'stable'
+}
+
 /** Seconds for the Retry-After of 500: 0 to 10, chosen at random (RFC 3261 §14.2). */
 export function retryAfterSeconds(uint32: number): number {
   return uint32 % 11

@@ -8,21 +8,28 @@ import { checkedHeaders } from './checked.ts'
 import type { Dialog } from './dialog.ts'
 import { SipDialogStateError, SipResponseError } from './errors.ts'
 import { endsDialog } from './defaults.ts'
-import { glareWaitMs, mayInvite } from './offer-answer.ts'
+import { glareWaitMs, mayInvite, mayUpdate } from './offer-answer.ts'
 import { addCredentials, isChallenge } from './outgoing.ts'
+import { sendPrack } from './early-dialogs.ts'
+import { judgeRSeq, reliableSequence } from './reliable-provisional.ts'
 import { routeOver } from './session-host.ts'
 import type { HeaderList, ReinviteOptions, SessionBody } from './session-types.ts'
 
 /** How often a re-INVITE is tried that meets 491 every time. */
 const MAX_GLARE_RETRIES = 6
 
-/** Our own re-INVITE (RFC 3261 §14.1): one at a time; a refused one leaves the session as it was. */
+type Method = 'INVITE' | 'UPDATE'
+
+/** Our own re-INVITE (RFC 3261 §14.1) or UPDATE (RFC 3311 §5.1): one at a time; a refused one leaves the session as it was. */
 export class OutgoingChange {
   readonly #session: ChangingSession
-  readonly #dialog: Dialog
+  readonly dialog: Dialog
+  #method: Method = 'INVITE'
   #running = false
   /** An offer of the owner's is out, and not answered. */
   #offered = false
+  /** Of the latest reliable provisional response to this re-INVITE. */
+  #rseq: number | undefined
   /** Ends the wait after a 491. */
   #wake: (() => void) | undefined
   /** Gives up waiting for the final response. */
@@ -30,15 +37,20 @@ export class OutgoingChange {
 
   constructor(session: ChangingSession, dialog: Dialog) {
     this.#session = session
-    this.#dialog = dialog
+    this.dialog = dialog
   }
 
-  async reinvite(options: ReinviteOptions): Promise<SipResponse> {
-    if (this.#running || !mayInvite(this.#session.negotiation)) {
-      throw new SipDialogStateError('another change of the session is under way: wait for it to end')
+  async change(method: Method, options: ReinviteOptions): Promise<SipResponse> {
+    if (this.#running || !this.#may(method, options.offer !== undefined)) {
+      throw new SipDialogStateError(
+        !this.dialog.confirmed
+          ? 'offer and answer of the call are not complete: it can be changed before the answer once both went reliably'
+          : 'another change of the session is under way: wait for it to end',
+      )
     }
     const headers = checkedHeaders(options.headers)
     this.#running = true
+    this.#method = method
     try {
       return await this.#attempts(options.offer, headers)
     } finally {
@@ -61,7 +73,7 @@ export class OutgoingChange {
       this.#offered = offer !== undefined
       let response: SipResponse
       try {
-        const { request, nextHop } = this.#dialog.createRequest('INVITE', {
+        const { request, nextHop } = this.dialog.createRequest(this.#method, {
           headers: [...session.targetHeaders('request'), ...headers],
           ...(offer === undefined ? {} : { body: offer }),
         })
@@ -80,16 +92,16 @@ export class OutgoingChange {
       if (isChallenge(response) && exchange !== undefined) {
         await exchange.challenged(response)
         // The peer may have begun a change of its own meanwhile.
-        if (!mayInvite(session.negotiation)) await this.#waitForTurn()
+        if (!this.#mayRepeat()) await this.#waitForTurn()
       } else if (session.timer?.raise(response) === true) {
         // RFC 4028 §7.4: the same again, with the interval the peer can live with.
-        if (!mayInvite(session.negotiation)) await this.#waitForTurn()
+        if (!this.#mayRepeat()) await this.#waitForTurn()
       } else if (statusCode === 491 && glares < MAX_GLARE_RETRIES) {
         glares++
         await this.#waitForTurn()
       } else {
-        const error = new SipResponseError('INVITE', response)
-        if (endsDialog('INVITE', statusCode)) session.lost(error)
+        const error = new SipResponseError(this.#method, response)
+        if (endsDialog(this.#method, statusCode)) session.lost(error)
         throw error
       }
       this.#mustBeAlive()
@@ -100,12 +112,16 @@ export class OutgoingChange {
   #send(request: SipRequest, nextHop: Uri, offer: SessionBody | undefined): Promise<SipResponse> {
     const session = this.#session
     const { negotiation, host } = session
-    negotiation.invite = 'client'
+    const inviting = this.#method === 'INVITE'
+    if (inviting) negotiation.invite = 'client'
     if (offer !== undefined) negotiation.offer = 'local-offer'
     const free = (): void => {
-      negotiation.invite = 'none'
-      negotiation.offer = 'stable'
+      if (inviting) negotiation.invite = 'none'
+      // An UPDATE that only refreshed the target leaves the offer of anybody else as it is.
+      if (inviting || offer !== undefined) negotiation.offer = 'stable'
     }
+    let reliably: SessionBody | undefined
+    this.#rseq = undefined
     return new Promise((resolve, reject) => {
       this.#abort = reject
       const failed = (error: unknown): void => {
@@ -125,7 +141,10 @@ export class OutgoingChange {
       }
       let answered = false
       transaction.onResponse = (response, flow) => {
-        if (response.statusCode < 200) return
+        if (response.statusCode < 200) {
+          reliably = this.#acknowledge(response) ?? reliably
+          return
+        }
         if (answered) {
           host.repeatAck(response)
           return
@@ -133,7 +152,10 @@ export class OutgoingChange {
         answered = true
         session.useFlow(flow)
         if (response.statusCode < 300) {
-          this.#complete(request, response, offer === undefined, free).then(() => resolve(response), reject)
+          this.#complete(request, response, offer === undefined, free, reliably).then(
+            () => resolve(response),
+            reject,
+          )
           return
         }
         free()
@@ -151,12 +173,14 @@ export class OutgoingChange {
     response: SipResponse,
     late: boolean,
     free: () => void,
+    reliably: SessionBody | undefined,
   ): Promise<void> {
     const session = this.#session
     const { handlers } = session
-    this.#dialog.refreshTarget(response)
-    const body = sessionBodyOf(response, session.host.accept)
-    const context = { message: response, phase: 'reinvite' } as const
+    this.dialog.refreshTarget(response)
+    const inviting = this.#method === 'INVITE'
+    const body = sessionBodyOf(response, session.host.accept) ?? (late ? undefined : reliably)
+    const context = { message: response, phase: inviting ? 'reinvite' : 'update' } as const
     let answer: SessionBody | undefined
     let failure: unknown
     try {
@@ -164,6 +188,8 @@ export class OutgoingChange {
         failure = overMeanwhile()
       } else if (body === undefined) {
         if (!late) throw new SipDialogStateError('the 2xx brought no answer to our offer')
+      } else if (late && !inviting) {
+        // A description that answers nothing: nobody asked for one.
       } else if (late) {
         session.negotiation.offer = 'remote-offer'
         answer = await handlers.onOffer?.(body, context)
@@ -177,10 +203,26 @@ export class OutgoingChange {
     free()
     if (failure !== undefined) this.#lapse()
     this.#offered = false
+    if (!inviting) {
+      if (failure !== undefined) throw failure
+      return
+    }
     // The ACK is owed whatever became of the body (RFC 3261 §13.2.2.4).
-    const ack = this.#dialog.createAck(request, answer === undefined ? {} : { body: answer })
+    const ack = this.dialog.createAck(request, answer === undefined ? {} : { body: answer })
     session.host.acknowledge(response, ack, session.flow)
     if (failure !== undefined) throw failure
+  }
+
+  /** A provisional response to a re-INVITE: a reliable one wants its PRACK, and may bring the answer (RFC 3262 §4, §5). */
+  #acknowledge(response: SipResponse): SessionBody | undefined {
+    const session = this.#session
+    const rseq = session.host.reliability === 'off' ? undefined : reliableSequence(response)
+    if (rseq === undefined || judgeRSeq(this.#rseq, rseq) !== 'take') return undefined
+    this.#rseq = rseq
+    sendPrack(session, this.dialog, `${rseq} ${response.cseq.sequence} INVITE`, undefined).catch(
+      (error: unknown) => session.reportError(error),
+    )
+    return sessionBodyOf(response, session.host.accept)
   }
 
   /** Our offer came to nothing; the owner takes it back, once. */
@@ -196,7 +238,7 @@ export class OutgoingChange {
 
   /** Waits as RFC 3261 §14.1 has it, and on while a change of the peer's is under way. */
   async #waitForTurn(): Promise<void> {
-    const { host, role, negotiation } = this.#session
+    const { host, role } = this.#session
     do {
       const ms = glareWaitMs(role === 'client', host.random.uint32())
       await new Promise<void>(resolve => {
@@ -208,7 +250,16 @@ export class OutgoingChange {
       })
       this.#wake = undefined
       this.#mustBeAlive()
-    } while (!mayInvite(negotiation))
+    } while (!this.#mayRepeat())
+  }
+
+  #may(method: Method, hasOffer: boolean): boolean {
+    const { negotiation } = this.#session
+    return method === 'INVITE' ? mayInvite(negotiation) : mayUpdate(negotiation, hasOffer)
+  }
+
+  #mayRepeat(): boolean {
+    return this.#may(this.#method, this.#offered)
   }
 
   #mustBeAlive(): void {

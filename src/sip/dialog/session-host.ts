@@ -37,8 +37,8 @@ export interface SessionHost {
   newCallId(): string
   /** A digest client for these credentials, or the core's own; undefined when there are none. */
   digest(credentials: Credentials | undefined): DigestClient | undefined
-  /** Contact for messages to that destination or over that flow; `user` is its user part. */
-  contact(where: Flow | Destination, user: string | undefined): string
+  /** Contact for messages to that destination or over that flow; `user` is its user part, `secure` makes it a `sips` URI (RFC 3261 §12.1.1). */
+  contact(where: Flow | Destination, user: string | undefined, secure?: boolean): string
   /** Sends the ACK and keeps it for repeated 2xx. One that cannot be sent is published, never thrown. */
   acknowledge(response: SipResponse, ack: DialogRequest, flow: Flow | undefined): void
   /** Sends the ACK of that 2xx again; false when none is kept. */
@@ -68,6 +68,8 @@ export interface SessionHost {
  * @throws SipTransportError a next hop we cannot send to
  */
 export function routeOver({ request, nextHop }: DialogRequest, flow: Flow | undefined): Destination {
+  // `sips` is never sent over less than TLS (RFC 5630 §3.1).
+  if (nextHop.kind === 'sip' && nextHop.scheme === 'sips' && flow?.secure === false) return destinationOf(nextHop)
   if (flow === undefined || flow.closed || !(flow.reliable || isBehindNat(request, nextHop, flow))) {
     const destination = destinationOf(nextHop)
     // Of several servers of a domain, the one that has the dialog.

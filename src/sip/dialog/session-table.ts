@@ -129,6 +129,8 @@ export type ServerEvent =
   | 'refresh'
   /** The INVITE's Expires has run out (RFC 3261 §13.3.1). */
   | 'expire'
+  /** 64*T1 without a PRACK for a reliable provisional response (RFC 3262 §3). */
+  | 'no-prack'
 
 export type ServerAction =
   | CommonAction
@@ -148,6 +150,7 @@ export type ServerAction =
   | 'take-ack'
   | 'end-cancelled'
   | 'end-expired'
+  | 'end-no-prack'
   | 'end-refused'
   | 'end-transport'
 
@@ -200,6 +203,7 @@ function serverRest(state: ServerState): Rest<ServerState, ServerEvent, ServerAc
     broken: stay,
     refresh: stay,
     expire: stay,
+    'no-prack': stay,
     hangup: stay,
     bye: { to: state, actions: refuseBye },
     'bye-done': stay,
@@ -299,6 +303,7 @@ const pending = {
   bye: go('terminated', 'disarm-waiting', 'answer-bye', 'send-terminated', 'end-bye'), // §15.1.2
   broken: go('terminated', 'disarm-waiting', 'end-transport'), // §17.2.4
   expire: go('terminated', 'disarm-waiting', 'send-terminated', 'end-expired'), // §13.3.1
+  'no-prack': go('terminated', 'disarm-waiting', 'send-refusal', 'end-no-prack'), // RFC 3262 §3
 } satisfies Partial<Record<ServerEvent, Row<ServerState, ServerAction>>>
 
 export const serverTable: Table<ServerState, ServerEvent, ServerAction> = {

@@ -38,7 +38,7 @@ export interface SessionEnd {
    * - `cancelled`: given up before it was answered
    * - `refused`: a final response of 300 or above
    * - `no-response`: the INVITE ran into Timer B (or was never taken by the transport)
-   * - `no-ack`: our 2xx was not acknowledged for 64*T1 (RFC 3261 §13.3.1.4)
+   * - `no-ack`: our 2xx was not acknowledged for 64*T1 (RFC 3261 §13.3.1.4), or a reliable provisional response not by PRACK (RFC 3262 §3)
    * - `dialog-lost`: a request inside the dialog was answered 481 or 408, or not at all (RFC 5057)
    * - `failed`: the offer/answer exchange could not be completed
    * - `closed`: the core was closed
@@ -67,8 +67,17 @@ export interface SessionEnd {
 export interface OfferContext {
   /** The request or response that carries it, or is to carry it. */
   readonly message: SipRequest | SipResponse
-  /** `initial` belongs to the first INVITE, `reinvite` and `update` to later ones. */
+  /** `initial` belongs to the first INVITE, `reinvite` and `update` (a PRACK's, too) to later ones. */
   readonly phase: 'initial' | 'reinvite' | 'update'
+}
+
+/** Where an answer came from that came before the 2xx. */
+export interface EarlyContext {
+  readonly message: SipResponse
+  /** The peer's To tag: one per branch of a fork. */
+  readonly dialogTag: string
+  /** It came reliably, and is the answer; else a preview of it (RFC 3262 §5). */
+  readonly reliable: boolean
 }
 
 /** A provisional response above 100, or a fork that has just appeared. */
@@ -117,6 +126,11 @@ export interface SessionHandlers {
    * (the owner keeps the old media).
    */
   onAnswer?(answer: SessionBody, context: OfferContext): void | Promise<void>
+  /**
+   * Client only: an answer to the offer in our INVITE before the 2xx (early media): for each branch of a fork when it brings its first, so that the
+   * newest counts. Return true when it was applied: one that came reliably is then not given to `onAnswer` again when that branch wins.
+   */
+  onEarlyAnswer?(answer: SessionBody, context: EarlyContext): boolean
   /**
    * An offer of ours came to nothing: refused, crossed by one of the peer's (491), answered with what cannot be used, or not at all. Take it
    * back; what was agreed before holds. Called before `reinvite` rejects or tries again.
@@ -194,6 +208,11 @@ export interface InviteSession {
    */
   reinvite(options?: ReinviteOptions): Promise<SipResponse>
   /**
+   * Changes the session by UPDATE (RFC 3311): before the answer, too, once offer and answer of the INVITE are complete by reliable provisional
+   * responses. Else as `reinvite`; without an offer the target is refreshed.
+   */
+  update(options?: ReinviteOptions): Promise<SipResponse>
+  /**
    * Sends a request in the dialog and gives its final response, whatever its status. 401 and 407 are answered.
    * @throws SipTimeoutError, SipTransportError the dialog ends with it
    * @throws SipError SIP_STATE when there is no dialog
@@ -231,8 +250,13 @@ export interface RingOptions {
   readonly statusCode?: number
   readonly reasonPhrase?: string
   readonly headers?: HeaderList
-  /** A preview of the answer, for early media; repeated in the 2xx unless that brings its own. */
+  /**
+   * The answer, for early media; repeated in the 2xx unless that brings its own or it went reliably. When the INVITE brought no offer: ours, which only
+   * goes reliably, and `onAnswer` gets the answer of the PRACK.
+   */
   readonly body?: SessionBody
+  /** To be acknowledged by PRACK (RFC 3262). Default: with a body, when the caller can; always when one side requires it. */
+  readonly reliable?: boolean
 }
 
 export interface AnswerOptions {
@@ -264,8 +288,11 @@ export interface InviteServerSession extends InviteSession {
   handlers: SessionHandlers
   /** What the INVITE offered; undefined: late offer, ours goes into the 2xx. */
   readonly offer: SessionBody | undefined
-  /** True once a final response went out or the INVITE was cancelled. */
+  /** True once a final response went out, or waits for a PRACK, or the INVITE was cancelled. */
   readonly answered: boolean
+  /** Whether provisional responses can be sent reliably (RFC 3262). */
+  readonly canRingReliably: boolean
+  /** @throws SipError SIP_STATE an offer of ours that cannot be sent reliably */
   ring(options?: RingOptions): void
   /** Sends the 2xx and repeats it until the ACK comes (RFC 3261 §13.3.1.4). Returns false when it was too late (cancelled, answered). */
   answer(options?: AnswerOptions): boolean

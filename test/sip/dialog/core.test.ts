@@ -236,7 +236,7 @@ t.test('Supported extensions may be required; Max-Forwards 0 is answered (RFC 44
   t.equal(world.incoming.length, 1)
   world.session.answer({ body: sdp('offer') })
   await world.run()
-  t.equal(peer.lastResponse('INVITE').headers.get('Supported'), 'timer')
+  t.equal(peer.lastResponse('INVITE').headers.get('Supported'), 'timer, 100rel')
 })
 
 t.test('screen: INVITE and OPTIONS get the same refusal (§11.2)', async t => {
