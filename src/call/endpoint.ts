@@ -17,7 +17,7 @@ import { IncomingCall } from './incoming-call.ts'
 import { MediaFactory } from './media-factory.ts'
 import { durationLimit, ringLimit } from './control-options.ts'
 import type { EndpointOptions } from './options.ts'
-import { defaultLimits, formatListen, parseAdvertise, parseListen } from './options.ts'
+import { defaultLimits, formatListen, keepAliveTimer, parseAdvertise, parseListen } from './options.ts'
 import type { CallOptions } from './outgoing-call.ts'
 import { OutgoingCall } from './outgoing-call.ts'
 import { TransferDesk } from './transfer-desk.ts'
@@ -95,6 +95,8 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       runtime: this.#runtime,
       listen,
       endpoint: this,
+      timers: keepAliveTimer(options.keepAliveMs),
+      ...(options.tls === undefined ? {} : { tls: options.tls }),
       ...(advertise === undefined ? {} : { advertise }),
     })
     const { clock, random } = this.#runtime

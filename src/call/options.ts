@@ -1,5 +1,6 @@
 import { OptionError } from '../runtime/errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import type { TransportTlsOptions } from '../sip/transport/streams.ts'
 import { transportNamed } from '../sip/transport/transports.ts'
 import type { TransportName } from '../sip/transport/transports.ts'
 import type { EndpointControlOptions } from './control-options.ts'
@@ -37,6 +38,13 @@ export interface EndpointOptions extends EndpointControlOptions {
   readonly listen?: readonly (string | ListenOptions)[]
   /** Address other parties must use when it differs from the bound one (NAT, container): a host, or host and SIP port. */
   readonly advertise?: string | { readonly host: string; readonly port?: number }
+  /** Keys, certificates and trust for `tls` and `wss`, both for calls that come and for calls that go out. */
+  readonly tls?: TransportTlsOptions
+  /**
+   * How often a connection we opened is proved to be alive (RFC 5626 §4.4), in milliseconds; on a WebSocket by ping frames, whoever opened it.
+   * Default 120,000; 0 switches it off.
+   */
+  readonly keepAliveMs?: number
   /** Default PCMU, PCMA. */
   readonly codecs?: readonly CodecName[]
   readonly rtp?: RtpOptions
@@ -127,4 +135,13 @@ function checkPort(port: number, field: string): void {
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new OptionError(field, `${port} is not a port; give a whole number from 0 to 65535`)
   }
+}
+
+/** Milliseconds for the transport layer, which is never asked to wait for 0. */
+export function keepAliveTimer(value: number | undefined): { readonly keepAlive?: number } {
+  if (value === undefined) return {}
+  if (!(value >= 0)) {
+    throw new OptionError('keepAliveMs', `${value} is not a number of milliseconds, 0 or more`)
+  }
+  return { keepAlive: value === 0 ? Infinity : value }
 }

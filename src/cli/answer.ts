@@ -7,19 +7,20 @@ import { loadAgent } from './agents.ts'
 import { readArgs } from './args.ts'
 import { CallFiles, makeFolder } from './call-files.ts'
 import { reportDigits } from './digits.ts'
-import { endpointOptions, endpointOptionsConfig, giveUpMs } from './endpoint-options.ts'
+import { endpointOptions, endpointOptionsConfig, giveUpMs, tlsHelp } from './endpoint-options.ts'
 import { onInterrupt } from './interrupt.ts'
 import { Reporter } from './reporter.ts'
 
-export const answerHelp = `offhook answer: answers every call with an agent, until Ctrl-C
+export const answerHelp: string = `offhook answer: answers every call with an agent, until Ctrl-C
 
-  --listen URL       address to bind, udp://HOST:PORT or tcp://HOST:PORT; may be repeated (default udp://0.0.0.0:5060)
+  --listen URL       address to bind: udp, tcp, tls, ws or wss://HOST:PORT; may be repeated (default udp://0.0.0.0:5060)
   --agent NAME|FILE  echo, menu, or a module that exports an agent (default echo)
   --record DIR       record each call to DIR/ID.wav, the caller left, the agent right
   --trace DIR        write DIR/calls.jsonl (records) and DIR/ID.ladder.txt
   --advertise HOST   address others must use (NAT, container)
   --rtp MIN-MAX      UDP ports for audio (default 10000-20000)
   --codecs LIST      order of preference (default PCMU,PCMA)
+${tlsHelp}
   --mask-digits      show * for each digit that is pressed, everywhere
   --json             one JSON object a line`
 

@@ -12,11 +12,11 @@ import { describeCall } from '../trace/call-record.ts'
 import { readArgs } from './args.ts'
 import { CallFiles } from './call-files.ts'
 import { reportDigits } from './digits.ts'
-import { endpointOptions, endpointOptionsConfig, giveUpMs } from './endpoint-options.ts'
+import { endpointOptions, endpointOptionsConfig, giveUpMs, tlsHelp } from './endpoint-options.ts'
 import { onInterrupt } from './interrupt.ts'
 import { Reporter } from './reporter.ts'
 
-export const callHelp = `offhook call URI: makes one call; status 0 only if it was answered and ended normally
+export const callHelp: string = `offhook call URI: makes one call; status 0 only if it was answered and ended normally
 
   --listen URL        address to bind (default udp://0.0.0.0:0)
   --play FILE.wav     play a file once the call is up
@@ -30,6 +30,7 @@ export const callHelp = `offhook call URI: makes one call; status 0 only if it w
   --ring SECONDS      give up when nobody answers for so long (default 60)
   --ladder FILE       write the ladder of messages
   --advertise HOST, --rtp MIN-MAX, --codecs LIST as for answer
+${tlsHelp}
   --mask-digits       show * for each digit, everywhere
   --json              one JSON object a line`
 

@@ -19,9 +19,9 @@ export class Contacts {
     this.#transport = transport
   }
 
-  /** `<sip:user@host:port>` for messages over that flow or to that destination. */
-  for(where: Flow | Destination, user: string | undefined): string {
-    if (!('send' in where)) return this.#write(where, user)
+  /** `<sip:user@host:port>` for messages over that flow or to that destination; `secure` for a request that came for a `sips` URI. */
+  for(where: Flow | Destination, user: string | undefined, secure?: boolean): string {
+    if (secure === true || !('send' in where)) return this.#write(where, user, secure)
     const now = this.#clock.now()
     if (now >= this.#until || this.#kept.size >= MAX_KEPT) {
       this.#kept.clear()
@@ -37,7 +37,7 @@ export class Contacts {
     return contact
   }
 
-  #write(where: Flow | Destination, user: string | undefined): string {
-    return `<${this.#transport.contactFor(where, user).toString()}>`
+  #write(where: Flow | Destination, user: string | undefined, secure?: boolean): string {
+    return `<${this.#transport.contactFor(where, user, secure === true ? true : undefined).toString()}>`
   }
 }

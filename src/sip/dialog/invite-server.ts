@@ -249,7 +249,9 @@ export class ServerSession
 
   protected contact(): string {
     const { uri } = this.invite
-    this.#contact ??= this.host.contact(this.#transaction.flow, uri.kind === 'sip' ? uri.user : undefined)
+    const { flow } = this.#transaction
+    const sip = uri.kind === 'sip' ? uri : undefined
+    this.#contact ??= this.host.contact(flow, sip?.user, flow.secure && sip?.scheme === 'sips')
     return this.#contact
   }
 

@@ -69,7 +69,8 @@ export interface SessionHost {
  */
 export function routeOver({ request, nextHop }: DialogRequest, flow: Flow | undefined): Destination {
   // `sips` is never sent over less than TLS (RFC 5630 §3.1).
-  if (nextHop.kind === 'sip' && nextHop.scheme === 'sips' && flow?.secure === false) return destinationOf(nextHop)
+  if (nextHop.kind === 'sip' && nextHop.scheme === 'sips' && flow?.secure === false)
+    return destinationOf(nextHop)
   if (flow === undefined || flow.closed || !(flow.reliable || isBehindNat(request, nextHop, flow))) {
     const destination = destinationOf(nextHop)
     // Of several servers of a domain, the one that has the dialog.
