@@ -18,6 +18,8 @@ import { fuzzChecks } from './fuzz-checks.ts'
 import { hasBaresip } from './peers/baresip.ts'
 import { hasSipp } from './peers/sipp.ts'
 import { proxyChecks } from './proxy-checks.ts'
+import { hasKamailio } from './peers/kamailio.ts'
+import { kamailioRegistrationChecks } from './registration-checks.ts'
 import { sippChecks } from './sipp-checks.ts'
 import { endpointsNeeded, tortureChecks } from './torture-checks.ts'
 
@@ -52,6 +54,9 @@ if (hasSipp()) {
 }
 if (hasBaresip()) alone.push(...baresipChecks(logs))
 else missing.push('baresip, a softphone that calls and is called: apt-get install baresip-core')
+
+if (hasKamailio()) together.push(...kamailioRegistrationChecks(logs))
+else missing.push('Kamailio, registrar and proxy: apt-get install kamailio')
 
 const results = [
   ...(await runChecks(alone.filter(isChosen), 1, tell)),
