@@ -4,6 +4,7 @@ import type { Endpoint } from '../../src/call/endpoint.ts'
 import type { EndpointOptions } from '../../src/call/options.ts'
 import { durationLimit, ringLimit } from '../../src/call/control-options.ts'
 import type { IncomingCall } from '../../src/call/incoming-call.ts'
+import type { RequestHandlers } from '../../src/call/requests.ts'
 import { type Lab, createLab } from '../../src/testing/lab.ts'
 
 const target = 'sip:agent@agent.lab'
@@ -120,21 +121,20 @@ t.test(
   'the handlers of the endpoint stand in Allow and serve in and out of calls, with or without serve()',
   async t => {
     const where: boolean[] = []
-    const world = await pair({
-      requests: {
-        MESSAGE: ({ call }) => {
-          where.push(call !== undefined)
-        },
+    const requests: RequestHandlers = {
+      MESSAGE: ({ call }) => {
+        where.push(call !== undefined)
       },
-    })
-    await world.lab.run(async () => {
-      const response = await world.phone.request('MESSAGE', target, {
+    }
+    const { lab, phone } = await pair({ requests })
+    await lab.run(async () => {
+      const response = await phone.request('MESSAGE', target, {
         body: { contentType: 'text/plain', body: 'hello' },
       })
       t.equal(response.statusCode, 200)
     })
     await inCall(
-      world,
+      await pair({ requests }),
       () => {},
       async call => {
         t.equal((await call.request('MESSAGE')).statusCode, 200)
@@ -292,7 +292,9 @@ t.test('a cause that is none is refused', async t => {
   void agent.serve(call => {
     for (const q850 of [0, 128, 1.5]) t.throws(() => call.reject({ q850 }), { code: 'SIP_OPTION' })
   })
-  await lab.run(() => t.rejects(phone.call(target), { statusCode: 480 }))
+  await lab.run(async () => {
+    await t.rejects(phone.call(target), { code: 'SIP_RESPONSE', statusCode: 480 })
+  })
 })
 
 t.test('a redirection is followed when asked for, else told', async t => {
@@ -310,6 +312,7 @@ t.test('a redirection is followed when asked for, else told', async t => {
     t.equal(call.state, 'confirmed')
     await call.hangup()
     await t.rejects(phone.call(target, { followRedirects: { max: 0 } }), {
+      code: 'SIP_RESPONSE',
       statusCode: 302,
       targets: ['sip:desk@desk.lab'],
     })
