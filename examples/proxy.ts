@@ -1,38 +1,36 @@
-// A stateful proxy: sends calls for its users to where they are, rings several places, stays in the path, keeps strangers from relaying.
-//   USERS='sales=sip:anna@10.0.0.5,sip:ben@10.0.0.6 desk=sip:desk@10.0.0.7;transport=tcp' node dist/examples/proxy.js
+// A stateful proxy with its registrar: phones of example.com register, call each other, and ring together where one user has several.
+//   HOST=10.0.0.1 DOMAIN=example.com node dist/examples/proxy.js
 import { createNodeRuntime } from 'offhook'
-import { Proxy, SipUri, TransactionLayer, TransportLayer } from 'offhook/sip'
+import { MemoryLocationStore, Proxy, registeredTargets, Registrar } from 'offhook/sip'
+import { TransactionLayer, TransportLayer } from 'offhook/sip'
 
-const { HOST = '127.0.0.1', PORT = '5060', DOMAIN = 'example.com', USERS = '' } = process.env
-
-/** Of each user, where to find them, the first choice first. */
-const users = new Map(
-  USERS.split(' ').map(entry => {
-    const [name = '', places = ''] = entry.split(/=(.*)/s)
-    return [name, places.split(',').filter(place => place !== '')] as const
-  }),
-)
-
+const { HOST = '127.0.0.1', PORT = '5060', DOMAIN = 'example.com' } = process.env
 const runtime = createNodeRuntime()
+const { clock, random } = runtime
 const transport = new TransportLayer({
   runtime,
   listen: (['udp', 'tcp'] as const).map(name => ({ transport: name, host: HOST, port: Number(PORT) })),
 })
-const { clock, random } = runtime
 const transactions = new TransactionLayer({ transport, clock, random })
+const store = new MemoryLocationStore({ clock })
+const registrar = new Registrar({
+  clock,
+  store,
+  domains: [DOMAIN, HOST],
+  // Whoever asks may register: put digest here (docs/registrar.md) before anybody else can reach this.
+})
 const proxy = new Proxy({
   transactions,
   transport,
   runtime,
   names: [DOMAIN],
-  route: ({ request }) => {
-    const { uri } = request
-    const ours = uri instanceof SipUri && (uri.host === DOMAIN || uri.host === HOST)
-    if (!ours) return { statusCode: 403, reasonPhrase: 'No Relaying' }
-    const places = users.get(uri.user ?? '')
-    if (places === undefined) return { statusCode: 404 }
-    // One after another, 20 seconds each; in a list of their own they would ring together.
-    return { targets: places.map(place => ({ uri: place, answerMs: 20_000 })) }
+  route: async ({ request, flow }) => {
+    if (request.method === 'REGISTER') return registrar.answer(request, flow)
+    // Only users of this domain are called: it is no relay.
+    if (registrar.aorOf(request.uri) === undefined) return { statusCode: 403, reasonPhrase: 'No Relaying' }
+    const contacts = await registrar.lookup(request.uri)
+    if (contacts.length === 0) return { statusCode: 480 }
+    return { targets: registeredTargets(contacts, { answerMs: 30_000 }) }
   },
   onError: error => console.error('routing failed:', error),
 })
@@ -43,7 +41,8 @@ for (const { transport: name, local } of transport.bound)
 
 process.once('SIGINT', () => {
   proxy.cancelAll()
-  console.log(proxy.stats())
+  console.log(store.size, 'users registered;', proxy.stats())
+  store.clear()
   transactions.close()
   void transport.close()
 })

@@ -57,6 +57,7 @@ export type * from './dialog/session-types.ts'
 
 export { byPreference } from './proxy/by-preference.ts'
 export { defaultProxyLimits, Proxy } from './proxy/proxy.ts'
+export { registeredTargets } from './proxy/registered.ts'
 export { StatelessProxy } from './proxy/stateless-proxy.ts'
 export type { StatelessProxyOptions, StatelessRouteFunction } from './proxy/stateless-proxy.ts'
 export type * from './proxy/types.ts'

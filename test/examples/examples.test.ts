@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { createEndpoint } from '../../src/index.ts'
 import { readTree } from '../support/repository.ts'
 import { Program } from './program.ts'
 
@@ -97,28 +98,31 @@ t.test('test-an-agent plays its call in virtual time, the same each time', async
   t.equal(first.output, second.output)
 })
 
-t.test('proxy sends a call on to where its user is, and refuses one for nobody', async t => {
-  const answer = new Program('examples/answer', folder, anyPort)
-  const [, port] = await answer.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
-  const users = `echo=sip:echo@127.0.0.1:${port}`
-  const proxy = new Program('examples/proxy', folder, { PORT: '0', USERS: users })
-  const [, proxyPort] = await proxy.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
+t.test('proxy: a phone registers with it and is called through it; others are not', async t => {
+  const proxy = new Program('examples/proxy', folder, { PORT: '0' })
+  const [, port] = await proxy.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
+  const phone = await createEndpoint({ listen: ['udp://127.0.0.1:0'] })
+  await phone.register({ aor: 'sip:desk@127.0.0.1', registrar: `sip:127.0.0.1:${port}` }).ready
+  void phone.serve(async call => {
+    await call.answer()
+    await call.ended
+  })
   const call = (user: string): Program =>
     new Program('src/cli/main', folder, {}, [
       'call',
-      `sip:${user}@127.0.0.1:${proxyPort}`,
+      `sip:${user}@127.0.0.1:${port}`,
       '--listen',
       'udp://127.0.0.1:0',
       '--duration',
       '0.3',
       '--json',
     ])
-  const through = call('echo')
+  const through = call('desk')
   t.equal(await through.ended, 0, through.output)
   const refused = call('nobody')
   t.equal(await refused.ended, 1, refused.output)
-  t.match(refused.output, /404/)
+  t.match(refused.output, /480/)
+  await phone.close()
   t.equal(await proxy.interrupt(), 0, proxy.output)
-  t.match(proxy.output, /forwarded: 2,/, 'INVITE and BYE')
-  t.equal(await answer.interrupt(), 0, answer.output)
+  t.match(proxy.output, /^0 users registered; [^]*forwarded: 2,/m, 'INVITE and BYE; the phone has left')
 })

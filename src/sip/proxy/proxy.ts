@@ -108,7 +108,8 @@ export class Proxy {
       this.#routing.fingerprint.loop(received, true),
     )
     this.#requests.add(proxied)
-    if (preprocessed.routed) proxied.forward(preprocessed, [ownTarget(preprocessed)], false)
+    const target = ownTarget(preprocessed, this.#routing)
+    if (target !== undefined) proxied.forward(preprocessed, [target], false)
     else this.#route(transaction, preprocessed, proxied)
   }
 
@@ -128,8 +129,9 @@ export class Proxy {
         this.#lost(error)
       }
     }
-    if (preprocessed.routed) {
-      send(ownTarget(preprocessed))
+    const own = ownTarget(preprocessed, this.#routing)
+    if (own !== undefined) {
+      send(own)
       return
     }
     this.#decide(
@@ -216,9 +218,13 @@ export class Proxy {
   }
 }
 
-/** Where a request with a route set goes of itself. */
-export function ownTarget({ request }: Preprocessed): Target {
-  return { uri: request.requestUri }
+/**
+ * Where a request goes of itself, because it follows the route set of a call that came through here; `undefined` for one that is to be routed. A
+ * Request-URI of our own (a GRUU, RFC 5627 §5.1) is to be looked up even then.
+ */
+export function ownTarget({ request, routed, flow }: Preprocessed, { own }: RouteFacts): Target | undefined {
+  if (!routed || (!request.headers.has('Route') && own.includes(request.uri))) return undefined
+  return { uri: request.requestUri, ...(flow !== undefined && { flow }) }
 }
 
 /** What stateful and stateless proxies are made of. */

@@ -63,9 +63,11 @@ export class StatelessProxy {
     const preprocessed = preprocess(request, flow, this.#routing)
     if (flow.reliable) noteConnection(preprocessed.request, flow)
     try {
-      const decision: Exclude<RouteDecision, undefined> = preprocessed.routed
-        ? { targets: [ownTarget(preprocessed)] }
-        : this.#options.route({ request: preprocessed.request, flow, transaction: undefined })
+      const own = ownTarget(preprocessed, this.#routing)
+      const decision: Exclude<RouteDecision, undefined> =
+        own === undefined
+          ? this.#options.route({ request: preprocessed.request, flow, transaction: undefined })
+          : { targets: [own] }
       const target = 'targets' in decision ? decision.targets.flat()[0] : undefined
       if (target === undefined) {
         this.#answer(request, flow, 'targets' in decision ? { statusCode: 480 } : decision)
