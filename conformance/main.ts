@@ -13,13 +13,14 @@ import { type Check, formatResults, type Result, runChecks } from './check.ts'
 import { type OffhookProcess, startAnswer, startStrangers, startVariedEndpoint } from './peers/offhook.ts'
 import { freePort } from './peers/ports.ts'
 import { baresipChecks } from './baresip-checks.ts'
+import { callControlChecks } from './call-control-checks.ts'
 import { loadChecks } from './load-checks.ts'
 import { fuzzChecks } from './fuzz-checks.ts'
 import { hasBaresip } from './peers/baresip.ts'
 import { hasSipp } from './peers/sipp.ts'
 import { proxyChecks } from './proxy-checks.ts'
 import { hasKamailio } from './peers/kamailio.ts'
-import { kamailioRegistrationChecks } from './registration-checks.ts'
+import { baresipRegistrationChecks, kamailioRegistrationChecks } from './registration-checks.ts'
 import { sippChecks } from './sipp-checks.ts'
 import { endpointsNeeded, tortureChecks } from './torture-checks.ts'
 
@@ -48,11 +49,12 @@ if (hasSipp()) {
   const scenarios = join(repositoryRoot, 'conformance', 'sipp')
   together.push(...sippChecks({ scenarios, logs, echoPort: echo.port, variedPort: varied.port }))
   together.push(...proxyChecks({ scenarios, logs }))
+  together.push(...callControlChecks({ scenarios, logs }))
   alone.push(...loadChecks(logs))
 } else {
   missing.push('SIPp, and with it every scenario in conformance/sipp: apt-get install sip-tester')
 }
-if (hasBaresip()) alone.push(...baresipChecks(logs))
+if (hasBaresip()) alone.push(...baresipChecks(logs), ...baresipRegistrationChecks(logs))
 else missing.push('baresip, a softphone that calls and is called: apt-get install baresip-core')
 
 if (hasKamailio()) together.push(...kamailioRegistrationChecks(logs))

@@ -4,9 +4,17 @@ import { join } from 'node:path'
 import { createEndpoint } from '../src/call/endpoint.ts'
 import type { Endpoint } from '../src/call/endpoint.ts'
 import type { Registration } from '../src/call/registration.ts'
+import { createNodeRuntime } from '../src/runtime/node.ts'
 import { SipAuthError } from '../src/sip/auth/client.ts'
+import { UserAgentCore } from '../src/sip/dialog/core.ts'
 import { SipResponseError } from '../src/sip/dialog/errors.ts'
+import { MemoryLocationStore } from '../src/sip/registration/location-store.ts'
+import { Registrar } from '../src/sip/registration/registrar.ts'
+import { registrarExtensions } from '../src/sip/registration/registrar-options.ts'
+import { TransactionLayer } from '../src/sip/transaction/transaction-layer.ts'
+import { TransportLayer } from '../src/sip/transport/transport-layer.ts'
 import type { Check } from './check.ts'
+import { Baresip } from './peers/baresip.ts'
 import { Kamailio } from './peers/kamailio.ts'
 
 type Transport = 'udp' | 'tcp'
@@ -206,6 +214,59 @@ async function restart(folder: string): Promise<void> {
   } finally {
     await endpoint.close({ giveUpMs: 1000 })
     await kamailio.stop()
+  }
+}
+
+export function baresipRegistrationChecks(logs: string): readonly Check[] {
+  const name = 'baresip-registers'
+  return [
+    {
+      name,
+      rfc: 'RFC 3261 10.3',
+      what: 'registers with our registrar, is called where it registered, and unregisters',
+      how: 'baresip, UDP',
+      run: () => baresipRegisters(join(logs, name)),
+    },
+  ]
+}
+
+async function baresipRegisters(folder: string): Promise<void> {
+  const runtime = createNodeRuntime()
+  const { clock, random } = runtime
+  const transport = new TransportLayer({
+    runtime,
+    listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }],
+  })
+  const transactions = new TransactionLayer({ transport, clock, random })
+  const core = new UserAgentCore({ transactions, transport, runtime, supported: registrarExtensions })
+  const store = new MemoryLocationStore({ clock })
+  const registrar = new Registrar({ clock, store, domains: ['127.0.0.1'] })
+  core.onRequest = request => registrar.take(request)
+  const added = new Promise<void>(resolve => {
+    registrar.onEvent = ({ kind }) => {
+      if (kind === 'added') resolve()
+    }
+  })
+  await transport.open()
+  const registrarPort = transport.bound[0]?.local.port ?? 0
+  const endpoint = await createEndpoint({ listen: ['udp://127.0.0.1:0'] })
+  let baresip: Baresip | undefined
+  try {
+    baresip = await Baresip.start({ folder, toneHz: 1000, codec: 'PCMU', registrarPort, timeoutMs: 20_000 })
+    await within(8000, added, 'registered')
+    const [contact] = await registrar.lookup('sip:baresip@127.0.0.1')
+    const call = await within(5000, endpoint.call(contact?.target ?? ''), 'answered')
+    const { cause } = await call.hangup()
+    if (cause !== 'hangup') throw new Error(`The call ended with ${cause}`)
+    await baresip.stop()
+    baresip = undefined
+    if (store.size > 0) throw new Error('It has not taken its binding away')
+  } finally {
+    await baresip?.stop()
+    await endpoint.close({ giveUpMs: 1000 })
+    store.clear()
+    transactions.close()
+    await transport.close()
   }
 }
 

@@ -20,6 +20,8 @@ export interface BaresipOptions {
   readonly codec: 'PCMU' | 'PCMA'
   /** Whom to call; absent: it waits, and answers by itself. */
   readonly dial?: string
+  /** Registers there, on 127.0.0.1, as `baresip`; absent: nowhere. */
+  readonly registrarPort?: number
   readonly timeoutMs: number
 }
 
@@ -50,7 +52,7 @@ export class Baresip {
     writeFileSync(join(folder, 'config'), configOf(options, port))
     writeFileSync(
       join(folder, 'accounts'),
-      `<sip:baresip@127.0.0.1:${port}>;regint=0;answermode=auto;audio_codecs=${options.codec}\n`,
+      `<sip:baresip@127.0.0.1:${options.registrarPort ?? port}>;regint=${options.registrarPort === undefined ? 0 : 60};auth_pass=wonderland;answermode=auto;audio_codecs=${options.codec}\n`,
     )
     const child = spawn(
       'baresip',

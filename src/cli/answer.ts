@@ -9,6 +9,7 @@ import { CallFiles, makeFolder } from './call-files.ts'
 import { reportDigits } from './digits.ts'
 import { endpointOptions, endpointOptionsConfig, giveUpMs, tlsHelp } from './endpoint-options.ts'
 import { onInterrupt } from './interrupt.ts'
+import { register, registerConfig, registerHelp, registerOptions } from './register.ts'
 import { Reporter } from './reporter.ts'
 
 export const answerHelp: string = `offhook answer: answers every call with an agent, until Ctrl-C
@@ -21,6 +22,7 @@ export const answerHelp: string = `offhook answer: answers every call with an ag
   --rtp MIN-MAX      UDP ports for audio (default 10000-20000)
   --codecs LIST      order of preference (default PCMU,PCMA)
 ${tlsHelp}
+${registerHelp}
   --mask-digits      show * for each digit that is pressed, everywhere
   --json             one JSON object a line`
 
@@ -28,12 +30,14 @@ ${tlsHelp}
 export async function answer(args: readonly string[]): Promise<number> {
   const options = readArgs(args, {
     ...endpointOptionsConfig,
+    ...registerConfig,
     agent: { type: 'string', default: 'echo' },
     record: { type: 'string' },
     trace: { type: 'string' },
     'mask-digits': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   })
+  const registration = registerOptions(options)
   const reporter = new Reporter({ json: options.flag('json') })
   const name = options.text('agent') ?? 'echo'
   const agent = await loadAgent(name)
@@ -82,6 +86,7 @@ export async function answer(args: readonly string[]): Promise<number> {
   const stop = (): void => void endpoint.close({ giveUpMs })
   const forget = onInterrupt(stop)
   const served = endpoint.serve(answerCall)
+  if (registration !== undefined) register(endpoint, registration, reporter)
   reporter.whenClosed(stop)
   await served
   forget()

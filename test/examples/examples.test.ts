@@ -11,7 +11,7 @@ t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 const anyPort = { LISTEN: 'udp://127.0.0.1:0' }
 
 /** The examples that a test below runs. */
-const run = ['agent', 'answer', 'call', 'follow-a-call', 'proxy', 'test-an-agent']
+const run = ['agent', 'answer', 'call', 'follow-a-call', 'proxy', 'registrar', 'test-an-agent']
 
 t.test('every example is one page, imports the package as a user does, and is run below', t => {
   const examples = readTree('examples')
@@ -125,4 +125,30 @@ t.test('proxy: a phone registers with it and is called through it; others are no
   await phone.close()
   t.equal(await proxy.interrupt(), 0, proxy.output)
   t.match(proxy.output, /^0 users registered; [^]*forwarded: 2,/m, 'INVITE and BYE; the phone has left')
+})
+
+t.test('registrar: answer registers with it, and who calls there is told where it is', async t => {
+  const registrar = new Program('examples/registrar', folder, { LISTEN_PORT: '0' })
+  const [, port] = await registrar.prints(/on port (\d+)/)
+  const answer = new Program('src/cli/main', folder, {}, [
+    'answer',
+    '--listen',
+    'udp://127.0.0.1:0',
+    '--json',
+    '--register',
+    'sip:echo@127.0.0.1',
+    '--registrar',
+    `sip:127.0.0.1:${port}`,
+  ])
+  await answer.prints(/"event":"registered"/)
+  const [, contact] = await registrar.prints(/added sip:echo@127\.0\.0\.1 (sip:echo@127\.0\.0\.1:\d+)/)
+  const call = new Program('examples/call', folder, {
+    LISTEN: 'udp://127.0.0.1:0',
+    TARGET: contact ?? '',
+    SECONDS_UP: '0.2',
+  })
+  t.equal(await call.ended, 0, call.output)
+  t.equal(await answer.interrupt(), 0, answer.output)
+  await registrar.prints(/removed sip:echo@127\.0\.0\.1/)
+  t.equal(await registrar.interrupt(), 0, registrar.output)
 })
