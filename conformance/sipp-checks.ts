@@ -103,7 +103,7 @@ async function late(ms: number): Promise<never> {
 }
 
 /** The scenario's own name, and the RFCs its comment names. */
-function describe(file: string): { title: string; rfc: string } {
+export function describe(file: string): { title: string; rfc: string } {
   const text = readFileSync(file, 'utf8')
   const rfc = /\((RFC\s[^)]*)\)/.exec(text)?.[1]?.replaceAll(/\s+/g, ' ') ?? ''
   return {
