@@ -15,6 +15,7 @@ import { freePort } from './peers/ports.ts'
 import { baresipChecks } from './baresip-checks.ts'
 import { callControlChecks } from './call-control-checks.ts'
 import { loadChecks } from './load-checks.ts'
+import { failoverChecks } from './failover-checks.ts'
 import { fuzzChecks } from './fuzz-checks.ts'
 import { hasBaresip } from './peers/baresip.ts'
 import { hasSipp } from './peers/sipp.ts'
@@ -49,6 +50,7 @@ if (hasSipp()) {
   const scenarios = join(repositoryRoot, 'conformance', 'sipp')
   together.push(...sippChecks({ scenarios, logs, echoPort: echo.port, variedPort: varied.port }))
   together.push(...proxyChecks({ scenarios, logs }))
+  together.push(...failoverChecks({ scenarios, logs }))
   together.push(...callControlChecks({ scenarios, logs }))
   alone.push(...loadChecks(logs))
 } else {
