@@ -10,7 +10,7 @@ export type {
   HangupOptions,
   Media,
 } from './call/call.ts'
-export type { AnswerOptions, IncomingCall, RejectOptions } from './call/incoming-call.ts'
+export type { AnswerOptions, IncomingCall, ProgressOptions, RejectOptions } from './call/incoming-call.ts'
 export type { CallOptions, Progress } from './call/outgoing-call.ts'
 export type {
   TransferCause,
@@ -19,6 +19,17 @@ export type {
   TransferResult,
 } from './call/transfer-options.ts'
 export type { TransferAcceptOptions, TransferRequest } from './call/transfer-request.ts'
+export type { CallControlOptions, EndpointControlOptions } from './call/control-options.ts'
+export type { EndpointRequestOptions } from './call/plan-request.ts'
+export type { CauseRefusal } from './call/reasons.ts'
+export type {
+  ReceivedRequest,
+  RequestAnswer,
+  RequestBody,
+  RequestHandler,
+  RequestHandlers,
+  RequestOptions,
+} from './call/requests.ts'
 export { CallEndedError } from './call/call-ended.ts'
 export type { CallEnded, Reason } from './call/call-ended.ts'
 export type { Trunk } from './call/trunk.ts'
@@ -40,6 +51,10 @@ export type { Agent, AgentSession, RunAgentOptions } from './agent/agent.ts'
 export { OptionError, SipError } from './runtime/errors.ts'
 export type { SipErrorCode } from './runtime/errors.ts'
 export { SipResponseError } from './sip/dialog/errors.ts'
+export { causeOfStatus, statusOfCause } from './sip/dialog/q850.ts'
+export type { RedirectOptions } from './sip/dialog/redirect.ts'
+export { SessionExpiredError } from './sip/dialog/session-refresh.ts'
+export type { SessionTimerOptions } from './sip/dialog/session-timer.ts'
 export { SipTimeoutError } from './sip/transaction/errors.ts'
 export { SipTransportError } from './sip/transport/errors.ts'
 export { SipAuthError } from './sip/auth/client.ts'

@@ -9,6 +9,7 @@ import type {
   HeaderList,
   IncomingRequest,
   InviteSession,
+  SessionBody,
   SessionEnd,
   SessionHandlers,
   SessionState,
@@ -363,7 +364,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
     return {
       onOffer: offer => sdpBody(this.openMedia.answerOffer(sdpText(offer))),
       onOfferRequest: () => sdpBody(this.openMedia.createOffer()),
-      onAnswer: answer => void this.openMedia.acceptAnswer(sdpText(answer)),
+      onAnswer: answer => this.takeAnswer(answer),
       onOfferLapsed: () => this.openMedia.rollback(),
       onConfirmed: () => this.confirmed(),
       onRequest: incoming => this.receiveRequest(incoming),
@@ -371,6 +372,11 @@ export abstract class Call extends SafeEmitter<CallEvents> {
       onStateChange: state => this.#stateChanged(state),
       onEnd: end => this.#finish(end),
     }
+  }
+
+  /** The peer's answer to an offer of ours. */
+  protected takeAnswer(answer: SessionBody): void {
+    this.openMedia.acceptAnswer(sdpText(answer))
   }
 
   /** A request in the call other than INVITE, UPDATE and BYE; false: nobody takes it. */
@@ -467,7 +473,8 @@ export abstract class Call extends SafeEmitter<CallEvents> {
 
   async #changeHold(active: boolean): Promise<void> {
     const media = this.openMedia
-    await this.session.reinvite({ offer: () => sdpBody(media.createOffer({ hold: active })) })
+    const offer = (): SessionBody => sdpBody(media.createOffer({ hold: active }))
+    await (this.state === 'early' ? this.session.update({ offer }) : this.session.reinvite({ offer }))
     if (this.#held.local === active) return
     this.#held.local = active
     this.#publishHold('local', active)

@@ -2,6 +2,7 @@
 import { OptionError } from '../runtime/errors.ts'
 import type { RedirectOptions } from '../sip/dialog/redirect.ts'
 import type { SessionTimerOptions } from '../sip/dialog/session-timer.ts'
+import type { Reliability } from '../sip/dialog/reliable-provisional.ts'
 import type { RequestHandlers } from './requests.ts'
 
 /** What may be said for the endpoint, and otherwise for one call. */
@@ -19,6 +20,11 @@ export interface CallControlOptions {
 
 export interface EndpointControlOptions extends CallControlOptions {
   /**
+   * Provisional responses that are acknowledged by PRACK (RFC 3262): `off`, `supported` (with those who can; default), or `required`: who cannot is
+   * answered 421, and calls we make are refused with 420 by those.
+   */
+  readonly reliableProvisionals?: Reliability
+  /**
    * An incoming call that nobody answered for so long is refused: 480 if it rang, 408 if the handler did nothing with it. Default 180,000; 0 lets
    * it ring until the caller gives up.
    */
@@ -30,6 +36,15 @@ export interface EndpointControlOptions extends CallControlOptions {
    * Without one OPTIONS and an empty INFO get 200, others 405, 415, 489 or 501.
    */
   readonly requests?: RequestHandlers
+}
+
+const reliabilities: ReadonlySet<unknown> = new Set<Reliability>(['off', 'supported', 'required'])
+
+/** @throws OptionError */
+export function reliabilityOption(value: Reliability | undefined): Reliability {
+  if (value === undefined) return 'supported'
+  if (reliabilities.has(value)) return value
+  throw new OptionError('reliableProvisionals', `${value as string} is none of off, supported, required`)
 }
 
 /** Three minutes: what trunks allow a phone to ring. */

@@ -15,7 +15,7 @@ import type { Call, CallContext, Cancellable } from './call.ts'
 import { SafeEmitter } from './emitter.ts'
 import { IncomingCall } from './incoming-call.ts'
 import { MediaFactory } from './media-factory.ts'
-import { durationLimit, ringLimit } from './control-options.ts'
+import { durationLimit, reliabilityOption, ringLimit } from './control-options.ts'
 import type { EndpointOptions } from './options.ts'
 import { defaultLimits, formatListen, keepAliveTimer, parseAdvertise, parseListen } from './options.ts'
 import type { CallOptions } from './outgoing-call.ts'
@@ -110,6 +110,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       runtime: this.#runtime,
       userAgent: this.#userAgent,
       sessionTimer: options.sessionTimer ?? {},
+      reliableProvisionals: reliabilityOption(options.reliableProvisionals),
       limits: { dialogs: this.#maxCalls * 2 },
     })
     this.#transfers = new TransferDesk({
@@ -317,7 +318,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
 
   /** The advertised address is in there: the transport layer knows it. */
   #hostTowards(towards: Flow | Destination): string {
-    return this.#transport.contactFor(towards).host
+    return this.#transport.hostFor(towards)
   }
 
   #refusal(): Refusal | undefined {

@@ -1,7 +1,7 @@
 import { OptionError, SipError } from '../runtime/errors.ts'
 import type { SipRequest } from '../sip/message/message.ts'
 import type { NameAddr } from '../sip/message/name-addr.ts'
-import type { HeaderList, InviteServerSession } from '../sip/dialog/session-types.ts'
+import type { HeaderList, InviteServerSession, SessionBody } from '../sip/dialog/session-types.ts'
 import { refusalOf } from '../sip/dialog/refusal.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import type { Flow } from '../sip/transport/flow.ts'
@@ -22,6 +22,15 @@ export interface AnswerOptions extends Pick<CallControlOptions, 'maxDurationMs' 
   readonly headers?: HeaderList
 }
 
+export interface ProgressOptions {
+  /** 183 Session Progress unless set; 180 says that it rings as well. */
+  readonly statusCode?: 180 | 182 | 183
+  /** Codecs to accept, in order of preference; default those of the endpoint. They hold for the answer, too. */
+  readonly codecs?: readonly CodecName[]
+  /** Added to the provisional response. */
+  readonly headers?: HeaderList
+}
+
 export interface RejectOptions {
   readonly reasonPhrase?: string
   /** Goes out as a Reason header (RFC 3326, RFC 6432). */
@@ -34,6 +43,9 @@ export class IncomingCall extends Call {
   readonly direction = 'inbound'
   protected readonly session: InviteServerSession
   #answer: Promise<Media> | undefined
+  #early: Promise<Media> | undefined
+  /** The answer to our offer came in a PRACK. */
+  #whenAgreed: (() => void) | undefined
   #whenConfirmed: (() => void) | undefined
 
   /** @internal */
@@ -66,7 +78,27 @@ export class IncomingCall extends Call {
   /** Tells the caller that it rings (180). May be repeated. */
   ring(options: { readonly headers?: HeaderList } = {}): void {
     checkHeaders(options.headers)
-    this.session.ring(options)
+    this.session.ring(this.#early === undefined ? options : { ...options, statusCode: 180 })
+  }
+
+  /**
+   * Early media: opens the audio and sends it on before the call is answered (183 with our session description), so that the caller hears an announcement
+   * or a ringing tone of ours. `answer()` later gives the same media. Reliably where the caller can (RFC 3262); a caller that sent no offer must be able to.
+   * @throws SdpError the offer has nothing we can speak; the caller was told 488
+   * @throws SipError SIP_STATE the caller sent no offer and takes none before the answer
+   * @throws CallEndedError the caller hung up first
+   */
+  async progress(options: ProgressOptions = {}): Promise<Media> {
+    checkHeaders(options.headers)
+    if (this.#answer !== undefined) return this.#answer
+    if (this.session.offer === undefined && !this.session.canRingReliably) {
+      throw new SipError(
+        'SIP_STATE',
+        'the caller sent no offer and does not take one before the answer (no 100rel); use ring() and answer()',
+      )
+    }
+    this.#early ??= this.#begin(options)
+    return this.#early
   }
 
   /**
@@ -136,7 +168,42 @@ export class IncomingCall extends Call {
       void this.hangup({ reason: { protocol: 'SIP', cause: 500, text: 'handler failed' } })
   }
 
+  async #begin({ statusCode = 183, codecs, headers }: ProgressOptions): Promise<Media> {
+    this.#throwIfOver()
+    const { offer } = this.session
+    try {
+      const media = await this.prepareMedia(codecs, this.#towards())
+      this.#throwIfOver()
+      const body = sdpBody(offer === undefined ? media.createOffer() : media.answerOffer(sdpText(offer)))
+      const agreed =
+        offer === undefined
+          ? new Promise<void>(resolve => {
+              this.#whenAgreed = resolve
+            })
+          : undefined
+      this.session.ring({ statusCode, body, ...(headers === undefined ? {} : { headers }) })
+      if (agreed !== undefined) {
+        await Promise.race([agreed, this.ended])
+        this.#throwIfOver()
+      }
+      return media
+    } catch (error) {
+      if (this.endedValue === undefined && !this.session.answered) this.#refuse(error)
+      throw error
+    }
+  }
+
+  /** The audio is open already. */
+  async #takeEarly(early: Promise<Media>, { headers }: AnswerOptions): Promise<Media> {
+    const media = await early
+    this.#throwIfOver()
+    if (!this.session.answer(headers === undefined ? {} : { headers })) this.#throwIfOver()
+    void this.replaces?.hangup() // RFC 3891 §3
+    return media
+  }
+
   async #take(options: AnswerOptions): Promise<Media> {
+    if (this.#early !== undefined) return this.#takeEarly(this.#early, options)
     this.#throwIfOver()
     const { offer } = this.session
     try {
@@ -166,6 +233,11 @@ export class IncomingCall extends Call {
       if (this.endedValue === undefined && !this.session.answered) this.#refuse(error)
       throw error
     }
+  }
+
+  protected override takeAnswer(answer: SessionBody): void {
+    super.takeAnswer(answer)
+    this.#whenAgreed?.()
   }
 
   protected override confirmed(): void {

@@ -1,12 +1,17 @@
 import type { SipError } from '../runtime/errors.ts'
 import { OptionError, SipError as SipErrorClass } from '../runtime/errors.ts'
 import { NameAddr } from '../sip/message/name-addr.ts'
-import type { HeaderList, InviteClientSession, InviteOptions } from '../sip/dialog/session-types.ts'
+import type {
+  HeaderList,
+  InviteClientSession,
+  InviteOptions,
+  SessionBody,
+} from '../sip/dialog/session-types.ts'
 import { SipResponseError } from '../sip/dialog/errors.ts'
 import type { ReplaceableDialog } from '../sip/dialog/replaces.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import { destinationOf } from '../sip/transport/locate.ts'
-import type { CallState, Cancellable, HangupOptions } from './call.ts'
+import type { CallState, Cancellable, HangupOptions, Media } from './call.ts'
 import { Call } from './call.ts'
 import type { CallEnded } from './call-ended.ts'
 import { checkHeaders, parseTarget } from './checks.ts'
@@ -14,7 +19,7 @@ import { reportListenerError } from './emitter.ts'
 import type { CallControlOptions, EndpointControlOptions } from './control-options.ts'
 import type { CodecName } from './options.ts'
 import type { Registration } from './registration.ts'
-import { sdpBody } from './sdp-body.ts'
+import { sdpBody, sdpText } from './sdp-body.ts'
 import type { Trunk } from './trunk.ts'
 
 export interface Progress {
@@ -40,6 +45,11 @@ export interface CallOptions
   readonly headers?: HeaderList
   /** Each provisional response above 100: 180 means that it rings. */
   readonly onProgress?: (progress: Progress) => void
+  /**
+   * The other side has audio before it answers: its ringing tone, or an announcement. Called once, with the media that the answered call will have; audio may
+   * flow both ways from then on. When several phones ring, the one heard is the last that brought audio. Without it nothing is heard before the answer.
+   */
+  readonly onEarlyMedia?: (media: Media, call: Call) => void
 }
 
 type Invite = (options: InviteOptions) => InviteClientSession
@@ -49,6 +59,8 @@ export class OutgoingCall extends Call {
   readonly direction = 'outbound'
   #session: InviteClientSession | undefined
   #whenConfirmed: (() => void) | undefined
+  /** Before the answer. */
+  #heard: 'nothing' | 'early' | 'unwanted' = 'nothing'
 
   protected get session(): InviteClientSession {
     if (this.#session === undefined) throw new SipErrorClass('SIP_STATE', 'the INVITE has not been sent yet')
@@ -104,6 +116,7 @@ export class OutgoingCall extends Call {
       ...plan.registered,
       handlers: {
         ...this.commonHandlers(),
+        onEarlyAnswer: (answer, { reliable }) => this.#hearEarly(answer, reliable, options.onEarlyMedia),
         onProgress: ({ statusCode, reasonPhrase, dialogTag }) => {
           this.noteFork(dialogTag)
           try {
@@ -118,8 +131,25 @@ export class OutgoingCall extends Call {
     await answered
   }
 
+  /** One that came reliably is the answer, and has to be kept to, whether anybody listens or not. */
+  #hearEarly(answer: SessionBody, reliable: boolean, listener: CallOptions['onEarlyMedia']): boolean {
+    if (listener === undefined && !reliable) return false
+    const media = this.openMedia
+    media.acceptAnswer(sdpText(answer))
+    if (this.#heard !== 'nothing') return true
+    this.#heard = listener === undefined ? 'unwanted' : 'early'
+    try {
+      listener?.(media, this)
+    } catch (error) {
+      reportListenerError('onEarlyMedia', error)
+    }
+    return true
+  }
+
   protected override confirmed(): void {
     super.confirmed()
+    // Nobody asked for what was to be heard before the answer.
+    if (this.#heard === 'unwanted') this.media.input.clear()
     this.#whenConfirmed?.()
   }
 
