@@ -12,7 +12,7 @@ const target = 'sip:desk@desk.lab'
 
 interface Setting {
   readonly lab: Lab
-  call(options?: CallOptions): Promise<Call>
+  readonly call: (options?: CallOptions) => Promise<Call>
 }
 
 async function withDesk(
