@@ -1,6 +1,6 @@
 import type { SipError } from '../runtime/errors.ts'
 import { OptionError, SipError as SipErrorClass } from '../runtime/errors.ts'
-import { NameAddr } from '../sip/message/name-addr.ts'
+import type { NameAddr } from '../sip/message/name-addr.ts'
 import type {
   HeaderList,
   InviteClientSession,
@@ -20,6 +20,7 @@ import type { CallControlOptions, EndpointControlOptions } from './control-optio
 import type { CodecName } from './options.ts'
 import type { Registration } from './registration.ts'
 import { sdpBody, sdpText } from './sdp-body.ts'
+import { trunkRoute } from './trunk.ts'
 import type { Trunk } from './trunk.ts'
 
 export interface Progress {
@@ -112,7 +113,7 @@ export class OutgoingCall extends Call {
       offer: sdpBody(media.createOffer()),
       ...(headers === undefined ? {} : { headers }),
       ...(trunk?.credentials === undefined ? {} : { credentials: trunk.credentials }),
-      ...(plan.route === undefined ? {} : { route: [plan.route] }),
+      ...(plan.route.length === 0 ? {} : { route: plan.route.map(String) }),
       ...plan.registered,
       handlers: {
         ...this.commonHandlers(),
@@ -182,7 +183,7 @@ export class OutgoingCall extends Call {
 interface CallPlan {
   readonly target: string
   readonly from: string | undefined
-  readonly route: string | undefined
+  readonly route: readonly NameAddr[]
   /** What a registration decides. */
   readonly registered: Partial<InviteOptions>
   /** The first hop. */
@@ -198,8 +199,7 @@ function planCall(target: string, options: CallOptions): CallPlan {
   const called = parseTarget(target, 'target')
   const registered = options.registration?.routeTo(called.uri)
   const trunk = registered?.trunk ?? options.trunk
-  const proxy =
-    trunk?.outboundProxy === undefined ? undefined : parseTarget(trunk.outboundProxy, 'trunk.outboundProxy')
+  const route = trunkRoute(trunk)
   const aor = trunk === undefined ? undefined : parseTarget(trunk.aor, 'trunk.aor')
   const from =
     options.from === undefined
@@ -208,15 +208,10 @@ function planCall(target: string, options: CallOptions): CallPlan {
   return {
     target: called.uriText,
     from,
-    route: proxy === undefined ? undefined : looseRoute(proxy),
+    route,
     registered: registered?.invite ?? {},
-    towards: registered?.invite.destination ?? destinationOf((proxy ?? called).uri),
+    towards: registered?.invite.destination ?? destinationOf((route[0] ?? called).uri),
   }
-}
-
-/** An outbound proxy routes loosely (RFC 3261 §16.12); who means another kind has to find a better one. */
-function looseRoute({ uri }: NameAddr): string {
-  return new NameAddr({ uri: uri.kind === 'sip' ? uri.withParam('lr', true) : uri }).toString()
 }
 
 function bracketed(host: string): string {

@@ -1,10 +1,10 @@
-import { NameAddr } from '../sip/message/name-addr.ts'
 import type { RequestOptions as CoreRequestOptions } from '../sip/dialog/core-types.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import { destinationOf } from '../sip/transport/locate.ts'
 import { checkHeaders, parseTarget } from './checks.ts'
 import { checkRequestMethod, wireBody } from './requests.ts'
 import type { RequestOptions } from './requests.ts'
+import { trunkRoute } from './trunk.ts'
 import type { Trunk } from './trunk.ts'
 
 export interface EndpointRequestOptions extends RequestOptions {
@@ -25,25 +25,16 @@ export function planRequest(
   checkRequestMethod(method, 'method')
   checkHeaders(headers)
   const called = parseTarget(target, 'target')
-  const proxy =
-    trunk?.outboundProxy === undefined
-      ? undefined
-      : parseTarget(trunk.outboundProxy, 'trunk.outboundProxy').uri
+  const route = trunkRoute(trunk)
   const credentials = trunk?.credentials
   return {
     method,
     target: called.uriText,
-    from: fromOf(options) ?? `sip:offhook@${bracketed(hostTowards(destinationOf(proxy ?? called.uri)))}`,
+    from: fromOf(options) ?? `sip:offhook@${bracketed(hostTowards(destinationOf((route[0] ?? called).uri)))}`,
     ...(headers === undefined ? {} : { headers }),
     ...(body === undefined ? {} : { body: wireBody(body) }),
     ...(credentials === undefined ? {} : { credentials }),
-    ...(proxy === undefined
-      ? {}
-      : {
-          route: [
-            new NameAddr({ uri: proxy.kind === 'sip' ? proxy.withParam('lr', true) : proxy }).toString(),
-          ],
-        }),
+    ...(route.length === 0 ? {} : { route: route.map(String) }),
   }
 }
 

@@ -1,4 +1,6 @@
 import type { Credentials } from '../sip/auth/client.ts'
+import { NameAddr } from '../sip/message/name-addr.ts'
+import { parseTarget } from './checks.ts'
 
 /** An identity at a provider or PBX: as whom to call, through whom, and how to answer a 401 or 407. */
 export interface Trunk {
@@ -7,6 +9,19 @@ export interface Trunk {
   readonly displayName?: string
   /** Where every request goes first, for example `sip:sbc.example:5080;transport=tcp`; it routes loosely (`lr` is added). */
   readonly outboundProxy?: string
+  /** Further proxies, in the order they are passed, written as `outboundProxy` is: the preloaded Route (RFC 3261 §8.1.1.1). */
+  readonly route?: readonly string[]
   /** The user name and password of a challenge, or a function that is asked for them with each challenge. */
   readonly credentials?: Credentials
+}
+
+/**
+ * The proxies that requests pass, first the outbound proxy. They route loosely (RFC 3261 §16.12): who means another kind has to find a better one.
+ * @throws OptionError naming the field
+ */
+export function trunkRoute(trunk: Trunk | undefined): readonly NameAddr[] {
+  const { outboundProxy, route = [] } = trunk ?? {}
+  const proxies = route.map((text, index) => parseTarget(text, `trunk.route[${index}]`))
+  if (outboundProxy !== undefined) proxies.unshift(parseTarget(outboundProxy, 'trunk.outboundProxy'))
+  return proxies.map(({ uri }) => new NameAddr({ uri: uri.kind === 'sip' ? uri.withParam('lr', true) : uri }))
 }

@@ -10,6 +10,9 @@ import { guard } from '../runtime/diagnostics.ts'
 import { OptionError } from '../runtime/errors.ts'
 import type { Clock } from '../runtime/runtime.ts'
 import type { MessageEvent } from '../sip/transport/diagnostics.ts'
+import { failoverChannel } from '../sip/transaction/diagnostics.ts'
+import type { FailoverEvent } from '../sip/transaction/diagnostics.ts'
+import { writeLeaving } from '../sip/transport/locating/left-server.ts'
 import { messageChannel } from '../sip/transport/diagnostics.ts'
 import type { CallMedia, CallRecord, CallTimes } from './call-record.ts'
 import { callMedia } from './call-record.ts'
@@ -97,6 +100,7 @@ export class Trace {
     this.#journal = options.journal === undefined ? undefined : new Journal(options.journal)
     this.#subscriptions = [
       messageChannel.subscribe(event => this.#message(event)),
+      failoverChannel.subscribe(event => this.#failover(event)),
       callChannel.subscribe(event => this.#call(event)),
       mediaDtmfChannel.subscribe(event => this.#dtmf(event)),
       mediaEventChannel.subscribe(event => this.#media(event)),
@@ -206,6 +210,11 @@ export class Trace {
     const record = this.#recordOf(trace, call)
     this.#journal?.append({ event: 'ended', record })
     this.#onRecord?.(record)
+  }
+
+  #failover({ endpoint, at, method, callId, left, next }: FailoverEvent): void {
+    const trace = endpoint === this.#options.endpoint ? this.#byCallId.get(callId) : undefined
+    if (trace !== undefined) this.#note(trace, at, writeLeaving(method, left, next))
   }
 
   #dtmf(event: MediaDtmfEvent): void {

@@ -21,3 +21,8 @@ export function writeTarget({ transport, address, port, host }: Target): string 
 export function writeLeft(left: readonly LeftServer[]): string {
   return left.map(({ target, reason }) => `${writeTarget(target)}: ${reason}`).join('; ')
 }
+
+/** `INVITE left udp 192.0.2.1:5060 (example.com): no response (Timer B); next udp 192.0.2.2:5060 (example.com)`. */
+export function writeLeaving(method: string, left: LeftServer, next: Target | undefined): string {
+  return `${method} left ${writeLeft([left])}; ${next === undefined ? 'no other' : `next ${writeTarget(next)}`}`
+}
