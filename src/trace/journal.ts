@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 import { OptionError } from '../runtime/errors.ts'
 

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import type { Random } from '../../runtime/runtime.ts'
 
 /** A tag or Call-ID: random octets as hexadecimal digits; 10 octets are more than the 32 bits RFC 3261 §19.3 asks for. */

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { OptionError } from '../../runtime/errors.ts'
 import { isToken } from './chars.ts'
 import { SipParseError, SipSerialiseError } from './errors.ts'

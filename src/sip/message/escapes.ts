@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { is, skip } from './chars.ts'
 import type { CharClass } from './chars.ts'
 

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { SipParseError } from './errors.ts'
 import { limitsFrom } from './limits.ts'
 import type { MessageLimits } from './limits.ts'

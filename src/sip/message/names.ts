@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 /** Canonical header names and their compact forms. A name's position, from 1, is its id; 0 is an unknown header. */
 const table: readonly (readonly [name: string, compact?: string])[] = [
   ['Via', 'v'],

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { hasLineBreak, isToken } from './chars.ts'
 import { SipParseError } from './errors.ts'
 import type { ParseErrorDetails } from './errors.ts'

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 /** How the lines of a received section end. */
 export type LineBreaks = 'crlf' | 'lf' | 'stray'
 

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { hasLineBreak, isToken } from './chars.ts'
 import { SipSerialiseError } from './errors.ts'
 import type { SipMessage } from './message.ts'
