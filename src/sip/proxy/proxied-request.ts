@@ -165,13 +165,14 @@ export class ProxiedRequest {
     }
   }
 
-  /** A routing function that has answered and still gives targets must not end the process. */
+  /** A routing function that gives what cannot be written, or has answered itself, must neither end the process nor leave the caller waiting. */
   #upstream(respond: () => void): void {
     try {
       respond()
     } catch (error) {
       if (!(error instanceof SipError)) throw error
       this.#host.stats.undeliverable++
+      if ((this.#transaction.response?.statusCode ?? 0) < 200) this.#transaction.reply(500)
     }
   }
 

@@ -109,7 +109,7 @@ export class Proxy {
     )
     this.#requests.add(proxied)
     const target = ownTarget(preprocessed, this.#routing)
-    if (target !== undefined) proxied.forward(preprocessed, [target], false)
+    if (target !== undefined) answering(proxied, () => proxied.forward(preprocessed, [target], false))
     else this.#route(transaction, preprocessed, proxied)
   }
 
@@ -158,19 +158,14 @@ export class Proxy {
         if (decision === undefined) proxied.leave()
         else if (proxied.ended) return
         else if ('targets' in decision) {
-          proxied.forward(preprocessed, decision.targets, decision.recordRoute ?? recordRoute)
+          const { targets, recordRoute: stay = recordRoute } = decision
+          answering(proxied, () => proxied.forward(preprocessed, targets, stay))
         } else {
           const { statusCode, reasonPhrase, headers } = decision
           proxied.answer(statusCode, { reasonPhrase, headers })
         }
       },
-      error => {
-        if (error instanceof SipParseError) {
-          proxied.answer(error.statusCode, { reasonPhrase: error.reasonPhrase })
-        } else {
-          proxied.answer(500)
-        }
-      },
+      error => refuse(proxied, error),
     )
   }
 
@@ -215,6 +210,24 @@ export class Proxy {
   #lost(error: unknown): void {
     if (!(error instanceof SipError)) throw error
     this.#stats.undeliverable++
+  }
+}
+
+/** Whatever a request has in it, it gets an answer, and its context ends. */
+function answering(proxied: ProxiedRequest, forward: () => void): void {
+  try {
+    forward()
+  } catch (error) {
+    if (!(error instanceof SipError)) throw error
+    refuse(proxied, error)
+  }
+}
+
+function refuse(proxied: ProxiedRequest, error: unknown): void {
+  if (error instanceof SipParseError) {
+    proxied.answer(error.statusCode, { reasonPhrase: error.reasonPhrase })
+  } else {
+    proxied.answer(500)
   }
 }
 

@@ -354,6 +354,34 @@ t.test('a routing function may answer, throw, or have no target', async t => {
   await world.assertClean(t)
 })
 
+t.test('what cannot be read or written is answered, and nothing is left', async t => {
+  const world = new World(t)
+  const { proxy } = await world.proxy(async ({ request }) => {
+    await Promise.resolve()
+    if (request.method === 'INFO') return { statusCode: 99 }
+    if (request.method === 'OPTIONS') return { statusCode: 403, headers: [['Warning', 'two\r\nlines']] }
+    return { targets: [bob] }
+  })
+  const alice = await world.agent(ALICE)
+  const uri = `sip:bob@${PROXY}`
+  t.same(await ask(world, alice, plain('MESSAGE', uri, [['Max-Breadth', 'wide']])), [400])
+  t.same(
+    await ask(
+      world,
+      alice,
+      plain('MESSAGE', uri, [
+        ['Max-Breadth', '0'],
+        ['Subject', 'x'],
+      ]),
+    ),
+    [440],
+  )
+  t.same(await ask(world, alice, plain('INFO', uri)), [500])
+  t.same(await ask(world, alice, plain('OPTIONS', uri)), [500])
+  t.equal(proxy.size, 0)
+  await world.assertClean(t)
+})
+
 t.test(
   'a request that comes round unchanged is a loop: 482 (§16.3 4); one with another target is a spiral',
   async t => {
