@@ -3,6 +3,8 @@ import { createNodeRuntime } from '../runtime/node.ts'
 import type { Clock, Runtime } from '../runtime/runtime.ts'
 import { UserAgentCore } from '../sip/dialog/core.ts'
 import type { Refusal } from '../sip/dialog/core-types.ts'
+import type { Admitted } from '../sip/auth/admission.ts'
+import type { AdmissionGate, AdmissionStats } from '../sip/dialog/admission-gate.ts'
 import { defaultAllow } from '../sip/dialog/defaults.ts'
 import type { InviteServerSession } from '../sip/dialog/session-types.ts'
 import type { SipResponse } from '../sip/message/message.ts'
@@ -12,6 +14,7 @@ import type { TransportStats } from '../sip/transport/stats.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import type { Flow } from '../sip/transport/flow.ts'
 import type { Call, CallContext, Cancellable } from './call.ts'
+import { gateOf } from './admission.ts'
 import { SafeEmitter } from './emitter.ts'
 import { IncomingCall } from './incoming-call.ts'
 import { MediaFactory } from './media-factory.ts'
@@ -38,6 +41,8 @@ export interface EndpointStats {
   /** Incoming calls refused with 503, for `limits.calls`, a drain or a close. */
   readonly refused: number
   readonly transport: TransportStats
+  /** Who was let in, and who not; absent without `admission`. */
+  readonly admission?: AdmissionStats
 }
 
 export interface CloseOptions {
@@ -65,6 +70,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
   readonly #transport: TransportLayer
   readonly #transactions: TransactionLayer
   readonly #core: UserAgentCore
+  readonly #gate: AdmissionGate | undefined
   readonly #media: MediaFactory
   readonly #maxCalls: number
   readonly #calls = new Set<Call>()
@@ -119,7 +125,11 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       call: (target, callOptions) => this.call(target, callOptions),
     })
     this.#core.onLateNotify = incoming => this.#transfers.receiveLate(incoming)
-    this.#core.onInvite = session => this.#take(session)
+    this.#core.onInvite = (session, admitted) => this.#take(session, admitted)
+    this.#gate = gateOf(options, { clock, random }, error => {
+      if (!this.safeEmit('error', error)) process.emitWarning(error)
+    })
+    this.#core.gate = this.#gate
     this.#core.onRequest = incoming => desk.receive(incoming)
     this.#core.screen = request =>
       (desk.handlerOf(request.method) === undefined ? this.#refusal() : undefined) ??
@@ -329,13 +339,13 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
     return this.#serving === undefined ? { statusCode: 480 } : undefined
   }
 
-  #take(session: InviteServerSession): void {
+  #take(session: InviteServerSession, admitted: Admitted | undefined): void {
     const handler = this.#serving?.handler
     if (handler === undefined) {
       session.reject(480)
       return
     }
-    const call = new IncomingCall(this.#context, session)
+    const call = new IncomingCall(this.#context, session, admitted)
     call.replaces = this.#transfers.replacedBy(session.invite)
     this.#calls.add(call)
     void this.#run(handler, call)

@@ -1,7 +1,13 @@
 import type { Server, Socket } from 'node:net'
 import { isIP } from 'node:net'
 import { connect, createSecureContext, createServer } from 'node:tls'
-import type { ConnectionOptions, SecureContext, TlsOptions as ServerOptions, TLSSocket } from 'node:tls'
+import type {
+  ConnectionOptions,
+  SecureContext,
+  SecureContextOptions,
+  TlsOptions as ServerOptions,
+  TLSSocket,
+} from 'node:tls'
 import { OptionError } from '../errors.ts'
 import type {
   ConnectOptions,
@@ -24,16 +30,9 @@ const contexts = new WeakMap<TlsOptions, SecureContext>()
 export function secureContext(tls: TlsOptions): SecureContext {
   const known = contexts.get(tls)
   if (known !== undefined) return known
-  const { cert, key, ca, passphrase, minVersion = 'TLSv1.2' } = tls
-  let context
+  let context: SecureContext
   try {
-    context = createSecureContext({
-      minVersion,
-      ...(cert !== undefined && { cert: asText(cert) }),
-      ...(key !== undefined && { key: asText(key) }),
-      ...(ca !== undefined && { ca: [ca].flat().map(value => asText(value)) }),
-      ...(passphrase !== undefined && { passphrase }),
-    })
+    context = createSecureContext(contextOptions(tls))
   } catch (cause) {
     throw new OptionError(
       'tls',
@@ -45,6 +44,22 @@ export function secureContext(tls: TlsOptions): SecureContext {
   return context
 }
 
+function contextOptions({
+  cert,
+  key,
+  ca,
+  passphrase,
+  minVersion = 'TLSv1.2',
+}: TlsOptions): SecureContextOptions {
+  return {
+    minVersion,
+    ...(cert !== undefined && { cert: asText(cert) }),
+    ...(key !== undefined && { key: asText(key) }),
+    ...(ca !== undefined && { ca: [ca].flat().map(asText) }),
+    ...(passphrase !== undefined && { passphrase }),
+  }
+}
+
 function asText(value: string | Uint8Array): string {
   return typeof value === 'string' ? value : Buffer.from(value).toString('latin1')
 }
@@ -52,8 +67,10 @@ function asText(value: string | Uint8Array): string {
 /** For servers of `node:tls` and `node:https`. */
 export function serverOptions(tls: TlsOptions): ServerOptions {
   const { requestCert = false } = tls
+  // A server makes its own context; this one says what is wrong with the options.
+  secureContext(tls)
   return {
-    secureContext: secureContext(tls),
+    ...contextOptions(tls),
     requestCert: requestCert !== false,
     rejectUnauthorized: requestCert === true,
     handshakeTimeout: HANDSHAKE_MS,

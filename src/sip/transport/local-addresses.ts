@@ -100,6 +100,17 @@ export class LocalAddresses {
     return { ...this.nameOnFlow(target), transport }
   }
 
+  /** The host others know us by, where something else than SIP is to reach us: a WebSocket client has an address for that, too. */
+  hostFor(target: Flow | Destination): string {
+    const { host } = this.contactFor(target)
+    if (host !== this.#nowhere()) return host
+    if (this.#advertise !== undefined) return this.#advertise.host
+    if ('send' in target) return target.local.address
+    const remote = target.host.toLowerCase() === 'localhost' ? '127.0.0.1' : stripBrackets(target.host)
+    const family = familyOf(remote)
+    return this.#interface(family === 0 ? undefined : remote, family === 6 ? 6 : 4) ?? host
+  }
+
   #contactTowards({ host, transport = 'udp', flow, bound }: Destination): ContactAddress {
     if (flow !== undefined && !flow.closed && flow.bound !== undefined) return this.contactFor(flow)
     const numeric = stripBrackets(host)

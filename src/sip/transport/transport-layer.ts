@@ -295,6 +295,11 @@ export class TransportLayer {
     return sendDatagram(response, bytes, flow, target.address, port, target.family)
   }
 
+  /** The host of `contactFor`, for media; an address also where the Contact names none (RFC 7118 §5.2). */
+  hostFor(target: Flow | Destination): string {
+    return this.#local.hostFor(target)
+  }
+
   /**
    * A URI at which the peer can reach us, for Contact: advertised address before bound address, `;transport=tcp`
    * where the peer would otherwise choose UDP. For a destination or request of `sips` a `sips` URI (RFC 3261 §8.1.1.8): throws
