@@ -22,8 +22,10 @@ import { hasSipp } from './peers/sipp.ts'
 import { proxyChecks } from './proxy-checks.ts'
 import { hasKamailio } from './peers/kamailio.ts'
 import { baresipRegistrationChecks, kamailioRegistrationChecks } from './registration-checks.ts'
+import { registrarScenarioChecks } from './registrar-scenarios.ts'
 import { sippChecks } from './sipp-checks.ts'
 import { endpointsNeeded, tortureChecks } from './torture-checks.ts'
+import { transferChecks } from './transfer-checks.ts'
 
 const logs = join(repositoryRoot, '.build', 'conformance')
 const words = process.argv.slice(2)
@@ -48,10 +50,12 @@ if (hasSipp()) {
   const varied = await startVariedEndpoint(await freePort())
   running.push(echo.process, varied.process)
   const scenarios = join(repositoryRoot, 'conformance', 'sipp')
+  together.push(...registrarScenarioChecks({ scenarios, logs }))
   together.push(...sippChecks({ scenarios, logs, echoPort: echo.port, variedPort: varied.port }))
   together.push(...proxyChecks({ scenarios, logs }))
   together.push(...failoverChecks({ scenarios, logs }))
   together.push(...callControlChecks({ scenarios, logs }))
+  together.push(...transferChecks({ scenarios, logs }))
   alone.push(...loadChecks(logs))
 } else {
   missing.push('SIPp, and with it every scenario in conformance/sipp: apt-get install sip-tester')

@@ -28,8 +28,10 @@ const registrar = new Registrar({
   domains: [DOMAIN],
   maxContacts: 5,
   minExpires: 30,
-  // Here a digest challenge goes in; this one lets everybody in this network register as anybody.
-  authorize: (_request, flow) => (flow.remote.address === '127.0.0.1' ? undefined : { statusCode: 403 }),
+  random,
+  // Put digest here (docs/registrar.md) before anybody else can reach this.
+  authorize: (_request, { remote }) =>
+    remote.address === HOST ? { kind: 'admitted', by: 'address' } : { kind: 'dropped' },
 })
 registrar.onEvent = ({ kind, aor, binding }) => console.log(`${kind} ${aor} ${binding.uri}`)
 registrar.onError = error => console.error(error)

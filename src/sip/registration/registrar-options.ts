@@ -1,19 +1,19 @@
 import { OptionError } from '../../runtime/errors.ts'
-import type { Clock } from '../../runtime/runtime.ts'
-import type { Refusal } from '../dialog/core-types.ts'
+import type { Clock, Random } from '../../runtime/runtime.ts'
+import type { AdmissionHost, AdmissionPolicy, Admitted } from '../auth/admission.ts'
 import type { SipRequest } from '../message/message.ts'
 import type { Flow } from '../transport/flow.ts'
 import type { Binding, LocationStore } from './location-store.ts'
 
 /**
- * Asked before anything is changed: undefined lets the REGISTER through, a refusal (401 with its challenge, 403) is sent in its place. `aor` is
- * the address of record it is about: whether the user may register it is decided here (RFC 3261 §10.3 steps 3 and 4).
+ * Asked before anything is changed (RFC 3261 §10.3 step 3); every `AdmissionPolicy` is one. What it refuses gets its answer, what it drops none,
+ * and what it does not decide is answered 403. `host.aor` is the address of record that is to be registered.
  */
 export type AuthorizeRegister = (
   request: SipRequest,
   flow: Flow,
-  aor: string,
-) => Refusal | undefined | Promise<Refusal | undefined>
+  host: AdmissionHost & { readonly aor: string },
+) => ReturnType<AdmissionPolicy>
 
 export interface RegistrarEvent {
   readonly kind: 'added' | 'refreshed' | 'removed' | 'expired'
@@ -26,7 +26,12 @@ export interface RegistrarOptions {
   /** Whose addresses of record these are: names and addresses in the Request-URI and in To. */
   readonly domains: readonly string[]
   readonly store: LocationStore
+  /** Default: everybody may register. */
   readonly authorize?: AuthorizeRegister
+  /** For what `authorize` makes up (nonces); it needs it. */
+  readonly random?: Random
+  /** Whether who was admitted may register that address of record (RFC 3261 §10.3 step 4); no: 403. Default: a user whose name is its user part, or one without a name. */
+  readonly mayRegister?: (admitted: Admitted, aor: string) => boolean
   /** Whether there is such an address of record; no: 404. Default: every one in `domains`. */
   readonly knows?: (aor: string) => boolean | Promise<boolean>
   /** Contacts for one address of record; one more is answered 403. Default 10. */
@@ -49,8 +54,8 @@ export interface RegistrarOptions {
   readonly maxPending?: number
 }
 
-export type RegistrarPlan = Required<Omit<RegistrarOptions, 'authorize' | 'knows' | 'domains'>> &
-  Pick<RegistrarOptions, 'authorize' | 'knows'> & { readonly domains: ReadonlySet<string> }
+export type RegistrarPlan = Required<Omit<RegistrarOptions, 'authorize' | 'random' | 'knows' | 'domains'>> &
+  Pick<RegistrarOptions, 'authorize' | 'random' | 'knows'> & { readonly domains: ReadonlySet<string> }
 
 /** Option tags a registrar understands: `supported` for the user agent core in front of it. */
 export const registrarExtensions: readonly string[] = ['path', 'outbound', 'gruu']
@@ -67,12 +72,15 @@ export function planRegistrar(options: RegistrarOptions): RegistrarPlan {
     flowTimerSeconds: 120,
     pathWithoutSupport: 'store',
     maxPending: 10_000,
+    mayRegister: ({ user }, aor) => user === undefined || aor.startsWith(`sip:${user}@`),
     ...options,
     maxExpires,
     domains: new Set(options.domains.map(domain => domain.toLowerCase())),
   }
   if (plan.domains.size === 0)
     throw new OptionError('domains', 'give the names, or addresses, that devices register at')
+  if (plan.authorize !== undefined && plan.random === undefined)
+    throw new OptionError('random', 'authorize needs it; give that of the runtime')
   for (const name of ['maxContacts', 'minExpires', 'maxExpires', 'defaultExpires', 'maxPending'] as const) {
     if (!(plan[name] >= 1)) throw new OptionError(name, `${plan[name]} is not a number of 1 or more`)
   }

@@ -71,8 +71,13 @@ export class Registrar {
     return true
   }
 
-  /** The answer to a REGISTER; what it asks for is done. For those who answer themselves. */
+  /** The answer to a REGISTER; what it asks for is done. For those who answer themselves; what `authorize` wants dropped is 403 here. */
   async answer(request: SipRequest, flow: Flow): Promise<Refusal> {
+    return (await this.#decide(request, flow)) ?? { statusCode: 403 }
+  }
+
+  /** Undefined: no answer at all. */
+  async #decide(request: SipRequest, flow: Flow): Promise<Refusal | undefined> {
     if (this.#pending >= this.#plan.maxPending) return { statusCode: 503, headers: [['Retry-After', '10']] }
     this.#pending++
     try {
@@ -125,7 +130,11 @@ export class Registrar {
 
   async #serve(incoming: OutOfDialogRequest): Promise<void> {
     try {
-      const answer = await this.answer(incoming.request, incoming.flow)
+      const answer = await this.#decide(incoming.request, incoming.flow)
+      if (answer === undefined) {
+        this.#refused++
+        return
+      }
       if (answer.statusCode < 300) this.#accepted++
       else this.#refused++
       incoming.respond(answer.statusCode, answer)
@@ -137,12 +146,13 @@ export class Registrar {
     }
   }
 
-  async #process(request: SipRequest, flow: Flow): Promise<Refusal> {
+  async #process(request: SipRequest, flow: Flow): Promise<Refusal | undefined> {
     const plan = this.#plan
     if (!this.#isOurs(request.uri)) return { statusCode: 404, reasonPhrase: 'Domain Not Served Here' } // step 1
     const aor = this.aorOf(request.to.uri)
     if (aor === undefined) return { statusCode: 404 } // step 5
-    const refused = await plan.authorize?.(request, flow, aor) // steps 3, 4
+    const refused = await this.#authorize(request, flow, aor)
+    if (refused === 'dropped') return undefined
     if (refused !== undefined) return refused
     if (plan.knows !== undefined && !(await plan.knows(aor))) return { statusCode: 404 }
     const now = plan.clock.wallTime()
@@ -151,7 +161,7 @@ export class Registrar {
     const outcome = await plan.store.update(aor, bindings =>
       changeBindings(bindings, register, now, plan.maxContacts),
     )
-    if (outcome.refused === 'out-of-order') return { statusCode: 500, reasonPhrase: 'CSeq Out Of Order' } // step 7
+    if (outcome.refused === 'out-of-order') return { statusCode: 500, reasonPhrase: 'Registration Out Of Order' } // step 7
     if (outcome.refused === 'too-many') return { statusCode: 403, reasonPhrase: 'Too Many Contacts' }
     this.#flows.note(flow)
     this.#tell(aor, outcome)
@@ -171,6 +181,16 @@ export class Registrar {
         ['Date', new Date(now).toUTCString()],
       ],
     }
+  }
+
+  /** Steps 3 and 4: undefined lets it through. */
+  async #authorize(request: SipRequest, flow: Flow, aor: string): Promise<Refusal | 'dropped' | undefined> {
+    const { authorize, random, clock, mayRegister } = this.#plan
+    if (authorize === undefined || random === undefined) return undefined
+    const admission = await authorize(request, flow, { clock, random, aor })
+    if (admission?.kind === 'admitted') return mayRegister(admission, aor) ? undefined : { statusCode: 403 }
+    if (admission?.kind === 'dropped') return 'dropped'
+    return admission ?? { statusCode: 403 }
   }
 
   #isOurs(uri: Uri): boolean {

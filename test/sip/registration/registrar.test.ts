@@ -8,6 +8,7 @@ import { MemoryLocationStore } from '../../../src/sip/registration/location-stor
 import { Registrar } from '../../../src/sip/registration/registrar.ts'
 import type { RegistrarEvent, RegistrarOptions } from '../../../src/sip/registration/registrar-options.ts'
 import type { Flow } from '../../../src/sip/transport/flow.ts'
+import { seededRandom } from '../../../src/testing/seeded-random.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 
 function flowFrom(address: string, port = 5060, transport: 'udp' | 'tcp' = 'udp'): Flow & { close(): void } {
@@ -67,7 +68,13 @@ function register(contact: string | undefined, sent: Sent = {}): SipRequest {
 function world(options: Partial<RegistrarOptions> = {}) {
   const clock = new VirtualClock()
   const store = new MemoryLocationStore({ clock })
-  const registrar = new Registrar({ clock, store, domains: ['pbx.lab', '10.0.0.9'], ...options })
+  const registrar = new Registrar({
+    clock,
+    store,
+    domains: ['pbx.lab', '10.0.0.9'],
+    random: seededRandom(1),
+    ...options,
+  })
   const events: RegistrarEvent[] = []
   registrar.onEvent = event => events.push(event)
   const phone = flowFrom('10.0.0.1')
@@ -142,7 +149,12 @@ for (const [what, contact, sent, expected] of table) {
     const { send } = world({
       maxContacts: 2,
       knows: aor => aor !== 'sip:nobody@pbx.lab',
-      authorize: (_request, _flow, aor) => (aor === 'sip:mallory@pbx.lab' ? { statusCode: 403 } : undefined),
+      mayRegister: ({ user }) => user !== 'eve',
+      authorize: (_request, _flow, { aor }) => ({
+        kind: 'admitted',
+        by: 'test',
+        user: aor === 'sip:mallory@pbx.lab' ? 'eve' : 'alice',
+      }),
     })
     const answer = await send(contact, sent)
     t.equal(answer.statusCode, expected)
@@ -241,6 +253,28 @@ t.test('contacts are found best first, over the connection they registered by wh
   tcp.close()
   t.equal((await registrar.lookup('sip:alice@pbx.lab'))[1]?.destination, undefined)
   t.same(await registrar.lookup('sip:alice@else.lab'), [])
+})
+
+t.test('authorize: its answer is sent, what it does not decide is 403', async t => {
+  const refused = { kind: 'refused', statusCode: 401, headers: [['WWW-Authenticate', 'Digest x']] } as const
+  const answer = await world({ authorize: () => refused }).send('<sip:a@10.0.0.1>')
+  t.equal(answer.statusCode, 401)
+  t.same(valuesOf(answer, 'WWW-Authenticate'), ['Digest x'])
+  const { send } = world({ authorize: () => Promise.resolve(undefined) })
+  t.equal((await send('<sip:a@10.0.0.1>')).statusCode, 403)
+  t.equal((await world({ authorize: () => ({ kind: 'dropped' }) }).send('<sip:a@10.0.0.1>')).statusCode, 403)
+  t.throws(
+    () =>
+      new Registrar({
+        clock: new VirtualClock(),
+        store: world().store,
+        domains: ['a'],
+        authorize: () => refused,
+      }),
+    {
+      code: 'SIP_OPTION',
+    },
+  )
 })
 
 t.test('a store that is full, slow or broken', async t => {
