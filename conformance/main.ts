@@ -24,6 +24,8 @@ import { hasKamailio } from './peers/kamailio.ts'
 import { baresipRegistrationChecks, kamailioRegistrationChecks } from './registration-checks.ts'
 import { registrarScenarioChecks } from './registrar-scenarios.ts'
 import { sippChecks } from './sipp-checks.ts'
+import { hasStunnel } from './peers/stunnel.ts'
+import { tlsChecks } from './tls-checks.ts'
 import { endpointsNeeded, tortureChecks } from './torture-checks.ts'
 import { transferChecks } from './transfer-checks.ts'
 
@@ -56,6 +58,10 @@ if (hasSipp()) {
   together.push(...failoverChecks({ scenarios, logs }))
   together.push(...callControlChecks({ scenarios, logs }))
   together.push(...transferChecks({ scenarios, logs }))
+  if (hasStunnel()) {
+    const certificates = join(repositoryRoot, 'test', 'certificates')
+    together.push(...tlsChecks({ scenarios, certificates, logs }))
+  } else missing.push('stunnel, which puts TLS before SIPp: apt-get install stunnel4')
   alone.push(...loadChecks(logs))
 } else {
   missing.push('SIPp, and with it every scenario in conformance/sipp: apt-get install sip-tester')

@@ -97,7 +97,7 @@ async function runCallee(
   }
 }
 
-async function late(ms: number): Promise<never> {
+export async function late(ms: number): Promise<never> {
   await new Promise(resolve => setTimeout(resolve, ms).unref())
   throw new Error(`offhook call had not ended ${ms} ms after its peer`)
 }

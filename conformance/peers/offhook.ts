@@ -107,6 +107,12 @@ export async function startStrangers(ports: readonly number[]): Promise<OffhookP
   return process
 }
 
+/** `offhook answer` on that port, by TLS alone; the arguments say with which certificate. */
+export function startTlsAnswer(port: number, args: readonly string[]): Promise<Answering> {
+  const listen = ['--listen', `tls://127.0.0.1:${port}`]
+  return listening(new OffhookProcess(cli, ['answer', ...listen, '--json', ...args]), port)
+}
+
 /** `offhook call`. */
 export function startCall(uri: string, args: readonly string[]): OffhookProcess {
   return new OffhookProcess(cli, ['call', uri, ...args, '--json'])
