@@ -46,7 +46,7 @@ export class SessionExpiredError extends SipError {
 /** What a session timer needs of its session. */
 export interface RefreshingSession extends Pick<
   InviteSession,
-  'handlers' | 'invite' | 'reinvite' | 'request'
+  'handlers' | 'invite' | 'reinvite' | 'request' | 'state'
 > {
   readonly host: Pick<SessionHost, 'clock' | 'supported'>
   lost(error: unknown): void
@@ -75,6 +75,7 @@ export class SessionRefresh implements TimerState {
 
   /** An INVITE or UPDATE of ours, before it goes out. */
   outgoing(request: SipRequest): void {
+    if (this.#isEarly(request.method)) return
     for (const [name, value] of requestHeaders(this)) request.headers.set(name, value)
     if (this.policy === undefined && this.#session.host.supported.includes('timer')) {
       const others = this.#session.host.supported.filter(tag => tag !== 'timer')
@@ -86,6 +87,7 @@ export class SessionRefresh implements TimerState {
   /** A 2xx to an INVITE or UPDATE of ours. */
   accepted(response: SipResponse): void {
     this.#noteAllow(response)
+    if (this.#isEarly(response.cseq.method)) return
     this.#agree(agreedByResponse(response, this))
   }
 
@@ -102,15 +104,21 @@ export class SessionRefresh implements TimerState {
 
   /** An INVITE or UPDATE of the peer's: its refusal, when it asks for too short an interval. */
   judge(request: SipRequest): Refusal | undefined {
-    return intervalRefusal(request, this.policy)
+    return this.#isEarly(request.method) ? undefined : intervalRefusal(request, this.policy)
   }
 
   /** Our 2xx to an INVITE or UPDATE, before it goes out. */
   answering(request: SipRequest, response: SipResponse): void {
     this.#noteAllow(request)
+    if (this.#isEarly(request.method)) return
     const { headers, agreement } = answerTimer(request, this)
     for (const [name, value] of headers) response.headers.set(name, value)
     this.#agree(agreement)
+  }
+
+  /** There is no session to refresh before the INVITE is answered: what its 2xx says counts. */
+  #isEarly(method: string): boolean {
+    return method === 'UPDATE' && this.#session.state !== 'confirmed'
   }
 
   /** The session is over. */

@@ -306,3 +306,24 @@ t.test('no timer is left armed when the call ends before it expires', async t =>
   await world.run(70_000)
   t.equal(world.clock.pendingTimers, 0)
 })
+
+t.test('an UPDATE before the answer is no refresh', async t => {
+  const world = await World.create({ sessionTimer: {} })
+  world.peer.send(world.peer.request('INVITE', { body: sdp('offer'), headers: able }))
+  await world.run()
+  world.session.handlers = recorder()
+  world.session.ring()
+  await world.run()
+  world.peer.send(
+    world.peer.inDialog('UPDATE', world.peer.lastResponse('INVITE', 180), {
+      headers: [...able, ['Session-Expires', '90;refresher=uac']],
+    }),
+  )
+  await world.run()
+  t.notOk(world.peer.lastResponse('UPDATE').headers.has('Session-Expires'))
+  await world.run(100_000)
+  t.same(times(world, 'BYE', 0), [], 'nothing expires')
+  world.session.answer({ body: sdp('answer') })
+  await world.run()
+  t.equal(world.peer.lastResponse('INVITE', 200).headers.get('Session-Expires'), '1800;refresher=uac')
+})
