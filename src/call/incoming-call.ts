@@ -223,7 +223,6 @@ export class IncomingCall extends Call {
         ...(options.headers === undefined ? {} : { headers: options.headers }),
       })
       if (!answered) this.#throwIfOver()
-      void this.replaces?.hangup() // RFC 3891 §3
       if (complete !== undefined) {
         await Promise.race([complete, this.ended])
         this.#throwIfOver()
@@ -242,6 +241,8 @@ export class IncomingCall extends Call {
 
   protected override confirmed(): void {
     super.confirmed()
+    // RFC 3891 §3; not before the ACK, so that a caller who is gone does not cost both calls.
+    void this.replaces?.hangup()
     this.#whenConfirmed?.()
   }
 
