@@ -53,7 +53,13 @@ export function questionFor(
   if (hasNoServices(host)) {
     return { ask: 'addresses', transport: otherwise, port: transports[otherwise].defaultPort }
   }
-  const usable = services.filter(service => offered(service.transport) && (secure !== true || service.secure))
+  // TLS needs no listener to call out by, and a sips URI asks for it.
+  const usable =
+    secure === true
+      ? services.filter(
+          service => service.secure && (service.transport === 'tls' || offered(service.transport)),
+        )
+      : services.filter(service => offered(service.transport))
   // Without NAPTR, `_sips` is asked for a sips URI and `_sip` for a sip URI (RFC 3263 §4.1).
   const direct = usable.filter(service => service.secure === (secure === true))
   return {

@@ -74,6 +74,7 @@ t.test(
       ],
       ['sip:u@example.com', ['udp'], ['udp 192.0.2.2 5060']],
       ['sips:u@example.com', ['udp', 'tcp', 'tls'], ['tls 192.0.2.1 5061', 'tls 2001:db8::1 5061']],
+      ['sips:u@example.com', ['udp'], ['tls 192.0.2.1 5061', 'tls 2001:db8::1 5061']],
       ['sip:u@example.com;transport=udp', ['udp', 'tcp', 'tls'], ['udp 192.0.2.2 5060']],
       ['sip:u@example.com;transport=tls', ['tls'], ['tls 192.0.2.1 5061', 'tls 2001:db8::1 5061']],
       ['sip:u@example.com:5080', ['udp', 'tcp'], ['udp 192.0.2.9 5080']],
