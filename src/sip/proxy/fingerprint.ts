@@ -1,4 +1,5 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, createSecretKey } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { ProxyRequire, Route } from '../message/headers/index.ts'
 import type { SipRequest } from '../message/message.ts'
 import { magicCookie } from '../message/via.ts'
@@ -11,13 +12,13 @@ const length = 11
  * nobody else can make them, and what is found in a message is known to be ours without any table.
  */
 export class Fingerprint {
-  readonly #key: Uint8Array
-  readonly #loopKey: Uint8Array
+  readonly #key: KeyObject
+  readonly #loopKey: KeyObject
 
   /** `loopKey`: of this instance alone, so that proxies which share `key` can send to each other. Default: `key`. */
   constructor(key: Uint8Array, loopKey: Uint8Array = key) {
-    this.#key = key
-    this.#loopKey = loopKey
+    this.#key = createSecretKey(key)
+    this.#loopKey = createSecretKey(loopKey)
   }
 
   of(kind: string, parts: readonly string[]): string {

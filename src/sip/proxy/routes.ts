@@ -58,7 +58,7 @@ export function preprocess(received: SipRequest, flow: Flow, facts: RouteFacts):
   const key = leaving === undefined ? undefined : flowKeyOf(leaving, request, fingerprint)
   return {
     request,
-    routed: passed.some(hop => flowKeyOf(hop, request, fingerprint) !== undefined),
+    routed: key !== undefined || passed.some(hop => flowKeyOf(hop, request, fingerprint) !== undefined),
     bound: leaving === undefined ? undefined : own.boundFor(leaving),
     flow: key === undefined ? undefined : flows?.get(key),
   }
