@@ -1,6 +1,9 @@
 import type { MediaStats } from '../media/session/types.ts'
 import type { CarrierId } from '../call/carrier-ids.ts'
 import type { CallEnded } from '../call/call-ended.ts'
+import type { TransferRecord } from './transfers.ts'
+import { transferLines } from './transfers.ts'
+import type { Admitted } from '../sip/auth/admission.ts'
 
 /** Moments of a call, ISO 8601 with milliseconds. A moment that never came is absent. */
 export interface CallTimes {
@@ -55,10 +58,16 @@ export interface CallRecord {
     readonly to: string
     /** The user part of the Request-URI: the number that was dialled. */
     readonly dialled: string
+    /** Whom the admission policy took the caller for. */
+    readonly admittedUser?: string
     /** Digits received and sent, in order, the first 256 each; one `*` each when masked. */
     readonly digitsReceived: string
     readonly digitsSent: string
+    /** Whom it was, or was to be, transferred to. */
+    readonly transferTargets?: readonly string[]
   }
+  /** Which policy let the call in, and the realm where there is one; absent where the endpoint asks nobody. */
+  readonly admission?: { readonly by: string; readonly realm?: string }
   /** Address and transport of the peer in signalling. */
   readonly peer?: string
   readonly times: CallTimes
@@ -68,6 +77,8 @@ export interface CallRecord {
   readonly durationMs?: number
   readonly ended?: Omit<CallEnded, 'error' | 'durationMs'> & { readonly error?: string }
   readonly media?: CallMedia
+  /** The first 16; absent when there were none. */
+  readonly transfers?: readonly TransferRecord[]
   /** The first 64 files. */
   readonly recordings: readonly string[]
   /** Digits beyond the first 256 each way; absent when there were none. */
@@ -94,16 +105,25 @@ export function callMedia(codec: string, stats: MediaStats): CallMedia {
   }
 }
 
+/** What of an admission may be kept without care; the user is personal. */
+export function admissionOf(admitted: Admitted | undefined): Pick<CallRecord, 'admission'> {
+  if (admitted === undefined) return {}
+  const { by, realm } = admitted
+  return { admission: realm === undefined ? { by } : { by, realm } }
+}
+
 /** The record in sentences, for people. */
 export function describeCall(record: CallRecord): string {
   const lines = [
     `${record.direction === 'inbound' ? 'Incoming' : 'Outgoing'} call ${record.id} (Call-ID ${record.callId})`,
     `  from ${record.personal.from} to ${record.personal.to}${record.personal.dialled ? `, dialled ${record.personal.dialled}` : ''}`,
     ...record.carrierIds.map(id => `  ${id.carrier} calls it ${id.field} ${id.value}`),
+    ...(record.admission === undefined ? [] : [`  let in by ${record.admission.by}`]),
     ...answerLines(record),
     ...mediaLines(record),
     ...(record.personal.digitsReceived ? [`  digits received: ${record.personal.digitsReceived}`] : []),
     ...(record.personal.digitsSent ? [`  digits sent: ${record.personal.digitsSent}`] : []),
+    ...transferLines(record.transfers),
     ...record.recordings.map(file => `  recorded to ${file}`),
     endLine(record),
   ]

@@ -15,12 +15,14 @@ import type { FailoverEvent } from '../sip/transaction/diagnostics.ts'
 import { writeLeaving } from '../sip/transport/locating/left-server.ts'
 import { messageChannel } from '../sip/transport/diagnostics.ts'
 import type { CallMedia, CallRecord, CallTimes } from './call-record.ts'
-import { callMedia } from './call-record.ts'
+import { admissionOf, callMedia } from './call-record.ts'
 import { Journal } from './journal.ts'
 import type { LadderEntry } from './ladder.ts'
 import { formatLadder, summarise } from './ladder.ts'
 import { callKey, methodOf, placeOf } from './parties.ts'
 import type { MessagePlace } from './parties.ts'
+import type { KeptTransfers } from './transfers.ts'
+import { noteTransfer } from './transfers.ts'
 
 export interface TraceOptions {
   /** Whose calls. */
@@ -66,6 +68,7 @@ interface CallTrace {
   readonly carrierIds: CarrierId[]
   readonly recordings: string[]
   recordingsDropped: number
+  readonly transfers: KeptTransfers
 }
 
 /**
@@ -187,6 +190,7 @@ export class Trace {
     if (event.kind === 'hold') this.#note(trace, at, `${event.by} hold ${event.active ? 'on' : 'off'}`)
     if (event.kind === 'state' && event.state === 'confirmed') trace.answered = true
     if (event.kind === 'recording') noteRecording(trace, event.file)
+    if (event.kind === 'transfer') this.#note(trace, at, noteTransfer(trace.transfers, event))
     if (event.kind === 'ended') this.#ended(trace, call, event.ended, at)
   }
 
@@ -260,6 +264,7 @@ export class Trace {
       digitsSent: '',
       digitsDropped: 0,
       carrierIds: [],
+      transfers: { list: [], targets: [] },
       recordings: [],
       recordingsDropped: 0,
     }
@@ -310,9 +315,12 @@ export class Trace {
         from: (call.direction === 'inbound' ? call.remote : call.local).uriText,
         to: (call.direction === 'inbound' ? call.local : call.remote).uriText,
         dialled: trace.dialled,
+        ...(call.admission?.user === undefined ? {} : { admittedUser: call.admission.user }),
         digitsReceived: trace.digitsReceived,
         digitsSent: trace.digitsSent,
+        ...(trace.transfers.list.length === 0 ? {} : { transferTargets: [...trace.transfers.targets] }),
       },
+      ...admissionOf(call.admission),
       ...(trace.peer === undefined ? {} : { peer: trace.peer }),
       times: this.#times(trace),
       ...(trace.answered && at.invite !== undefined && at.final !== undefined
@@ -321,6 +329,7 @@ export class Trace {
       ...(trace.ended === undefined ? {} : { durationMs: trace.ended.durationMs, ended: plain(trace.ended) }),
       ...(trace.media === undefined ? {} : { media: trace.media }),
       recordings: [...trace.recordings],
+      ...(trace.transfers.list.length === 0 ? {} : { transfers: [...trace.transfers.list] }),
       ...(trace.digitsDropped === 0 ? {} : { digitsDropped: trace.digitsDropped }),
       ...(trace.recordingsDropped === 0 ? {} : { recordingsDropped: trace.recordingsDropped }),
     }
