@@ -19,6 +19,21 @@ const behaviours: Readonly<Record<string, (call: IncomingCall) => Promise<void> 
   silent: async call => {
     await call.ended
   },
+  /** Talks before it answers. */
+  early: async call => {
+    await call.progress()
+    await call.sleep(500)
+    await call.answer()
+    await call.ended
+  },
+  /** Puts the caller on hold before it answers. */
+  hold: async call => {
+    await call.progress()
+    await call.sleep(300)
+    await call.hold()
+    await call.answer()
+    await call.ended
+  },
   busy: call => call.reject(486),
   /** Answers, and hangs up soon after. */
   bye: async call => {

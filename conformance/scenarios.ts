@@ -2,7 +2,7 @@
 
 export interface CallerScenario {
   /** The user that SIPp dials. `echo` is `offhook answer --agent echo`, any other the endpoint of `endpoint.ts`. Default `echo`. */
-  readonly user?: 'echo' | 'ring' | 'silent' | 'busy' | 'bye'
+  readonly user?: 'echo' | 'ring' | 'silent' | 'busy' | 'bye' | 'early' | 'hold'
   /** Default both. */
   readonly transports?: readonly ('udp' | 'tcp')[]
   /** The scenario looks at repeated messages itself. */
@@ -67,6 +67,19 @@ export const callerScenarios: Readonly<Record<string, CallerScenario>> = {
   'caller-hung-up': { user: 'bye' },
   'caller-bye-crossing': { user: 'bye' },
   'caller-record-route': { user: 'bye', transports: udp },
+  'caller-early-media': { user: 'early' },
+  'caller-prack': { user: 'early' },
+  'caller-prack-lost-18x': { ...repeats, user: 'early' },
+  'caller-prack-lost-200': { ...repeats, transports: udp, user: 'early' },
+  'caller-prack-wrong-rack': { user: 'early' },
+  'caller-prack-never': { ...repeats, transports: udp, user: 'early', timeoutMs: 45_000 },
+  'caller-prack-offer': { user: 'early' },
+  'caller-prack-late-offer': { user: 'early' },
+  'caller-require-100rel': { user: 'ring' },
+  'caller-update': {},
+  'caller-update-early': { user: 'early' },
+  'caller-update-too-soon': { user: 'ring' },
+  'caller-updated': { user: 'hold' },
 }
 
 export const calleeScenarios: Readonly<Record<string, CalleeScenario>> = {
@@ -90,4 +103,10 @@ export const calleeScenarios: Readonly<Record<string, CalleeScenario>> = {
   'callee-cancelled': { args: [], interruptAfterMs: 1500, exit: 130 },
   'callee-cancel-waits': { args: [], interruptAfterMs: 1500, exit: 130, transports: udp },
   'callee-cancel-crossing': { args: [], interruptAfterMs: 1500, exit: 130 },
+  'callee-prack': {},
+  'callee-prack-lost': { ...repeats, transports: udp },
+  'callee-prack-order': {},
+  'callee-update': {},
+  'callee-update-early': {},
+  'callee-update-glare': {},
 }
