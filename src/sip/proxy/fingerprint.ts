@@ -1,6 +1,7 @@
 import { createHmac, createSecretKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { ProxyRequire, Route } from '../message/headers/index.ts'
+import { ProxyRequire } from '../message/headers/capabilities.ts'
+import { Route } from '../message/headers/core.ts'
 import type { SipRequest } from '../message/message.ts'
 import { magicCookie } from '../message/via.ts'
 

@@ -1,4 +1,5 @@
-import { MaxBreadth, MaxForwards } from '../message/headers/index.ts'
+import { MaxForwards } from '../message/headers/core.ts'
+import { MaxBreadth } from '../message/headers/session.ts'
 import { Headers } from '../message/headers.ts'
 import { SipResponse } from '../message/message.ts'
 import type { SipRequest } from '../message/message.ts'

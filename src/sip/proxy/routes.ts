@@ -1,4 +1,4 @@
-import { RecordRoute, Route } from '../message/headers/index.ts'
+import { RecordRoute, Route } from '../message/headers/core.ts'
 import type { SipRequest } from '../message/message.ts'
 import { NameAddr } from '../message/name-addr.ts'
 import type { Uri } from '../message/uri.ts'

@@ -1,4 +1,5 @@
-import { MaxForwards, ProxyRequire } from '../message/headers/index.ts'
+import { ProxyRequire } from '../message/headers/capabilities.ts'
+import { MaxForwards } from '../message/headers/core.ts'
 import type { SipRequest } from '../message/message.ts'
 import type { Fingerprint } from './fingerprint.ts'
 import type { ProxyAnswer } from './types.ts'
