@@ -11,7 +11,7 @@ t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 const anyPort = { LISTEN: 'udp://127.0.0.1:0' }
 
 /** The examples that a test below runs. */
-const run = ['agent', 'answer', 'call', 'follow-a-call', 'proxy', 'registrar', 'test-an-agent']
+const run = ['agent', 'answer', 'call', 'follow-a-call', 'proxy', 'registrar', 'test-an-agent', 'transfer']
 
 t.test('every example is one page, imports the package as a user does, and is run below', t => {
   const examples = readTree('examples')
@@ -151,4 +151,41 @@ t.test('registrar: answer registers with it, and who calls there is told where i
   t.equal(await answer.interrupt(), 0, answer.output)
   await registrar.prints(/removed sip:echo@127\.0\.0\.1/)
   t.equal(await registrar.interrupt(), 0, registrar.output)
+})
+
+t.test('transfer: callers are sent on, blind and attended, and may ask for it', async t => {
+  const desk = await createEndpoint({ listen: ['udp://127.0.0.1:0'] })
+  const replaced: boolean[] = []
+  void desk.serve(async call => {
+    replaced.push(call.replaces !== undefined)
+    await call.answer()
+    await call.ended
+  })
+  const uri = `sip:desk@${desk.listening[0]?.slice('udp://'.length) ?? ''}`
+  const example = new Program('examples/transfer', folder, { ...anyPort, DESK: uri })
+  const [, port] = await example.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
+  const phone = await createEndpoint({ listen: ['udp://127.0.0.1:0'] })
+  for (const digit of ['1', '2']) {
+    const call = await phone.call(`sip:agent@127.0.0.1:${port}`)
+    const moved = new Promise<void>((resolve, reject) => {
+      call.on('transfer', request => {
+        request
+          .accept()
+          .then(async next => void (await next.hangup()))
+          .then(resolve, reject)
+      })
+    })
+    await call.sendDtmf(digit)
+    await moved
+    await call.ended
+  }
+  t.same(replaced, [false, false, true], 'blind; consulted, and then taken over')
+  await example.prints(/attended: transferred/)
+  t.match(example.output, /blind: transferred/)
+  const call = await phone.call(`sip:agent@127.0.0.1:${port}`)
+  t.match(await call.transfer('sip:stranger@127.0.0.1'), { outcome: 'refused', statusCode: 603 })
+  t.match(await call.transfer(uri), { outcome: 'transferred' })
+  await phone.close()
+  await desk.close()
+  t.equal(await example.interrupt(), 0, example.output)
 })
