@@ -57,6 +57,32 @@ export { SessionExpiredError } from './sip/dialog/session-refresh.ts'
 export type { SessionTimerOptions } from './sip/dialog/session-timer.ts'
 export { SipTimeoutError } from './sip/transaction/errors.ts'
 export { SipTransportError } from './sip/transport/errors.ts'
+export type { LeftServer } from './sip/transport/locating/left-server.ts'
+export { firstOf } from './sip/auth/admission.ts'
+export type {
+  Admission,
+  AdmissionHost,
+  AdmissionPolicy,
+  Admitted,
+  Dropped,
+  Refused,
+} from './sip/auth/admission.ts'
+export {
+  admitAddresses,
+  admitCertificates,
+  admitSecret,
+  dropOthers,
+  dropScanners,
+  scannerUserAgents,
+} from './sip/auth/policies.ts'
+export type { KnownSender } from './sip/auth/policies.ts'
+export { admitDigest } from './sip/auth/server-digest.ts'
+export type { DigestServerOptions, ServerAlgorithm, UserSecret } from './sip/auth/server-digest.ts'
+export type { AdmissionStats } from './sip/dialog/admission-gate.ts'
+export type { EndpointAdmissionOptions } from './call/admission.ts'
+export type { CallIdentity, Caller } from './call/identity.ts'
+export type { IdentityOptions } from './call/identity-options.ts'
+export type { DivertedFrom, HistoryEntry, Passport, UserToUserData, Verstat } from './call/identity-parts.ts'
 export { SipAuthError } from './sip/auth/client.ts'
 export type { Credentials, UsernamePassword } from './sip/auth/client.ts'
 export { SdpError } from './media/sdp/error.ts'

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { SipError } from '../runtime/errors.ts'
 import { OptionError, SipError as SipErrorClass } from '../runtime/errors.ts'
 import type { Clock, Timer } from '../runtime/runtime.ts'
+import type { Admitted } from '../sip/auth/admission.ts'
 import type { Headers } from '../sip/message/headers.ts'
 import type { SipResponse } from '../sip/message/message.ts'
 import type { NameAddr } from '../sip/message/name-addr.ts'
@@ -27,6 +28,7 @@ import { checkHeaders } from './checks.ts'
 import { durationLimit } from './control-options.ts'
 import type { CallControlOptions, DurationLimit } from './control-options.ts'
 import { SafeEmitter } from './emitter.ts'
+import { CallIdentity } from './identity.ts'
 import { MaxDuration } from './max-duration.ts'
 import type { CodecName } from './options.ts'
 import { checkRequestMethod, wireBody } from './requests.ts'
@@ -111,6 +113,8 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   readonly signal: AbortSignal
   /** Settles once, never rejects: how the call ended is a value. */
   readonly ended: Promise<CallEnded>
+  /** Which policy let an incoming call in, and whom it took the caller for; undefined where the endpoint asks nobody. */
+  readonly admission: Admitted | undefined
   /** @internal */
   protected readonly context: CallContext
   readonly #abort = new AbortController()
@@ -131,11 +135,13 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   #limit: DurationLimit | undefined
   #duration: MaxDuration | undefined
   #requestHandlers: Map<string, RequestHandler> | undefined
+  #identity: CallIdentity | undefined
 
   /** @internal */
-  constructor(context: CallContext) {
+  constructor(context: CallContext, admission?: Admitted) {
     super()
     this.context = context
+    this.admission = admission
     this.id = context.newId()
     this.#limit = context.duration
     this.signal = this.#abort.signal
@@ -163,6 +169,12 @@ export abstract class Call extends SafeEmitter<CallEvents> {
 
   /** The other party, as its From or To says: a claim, not a proof. */
   abstract get remote(): NameAddr
+
+  /** What the INVITE says of who calls and how the call came here; `identity.caller` is the best of it. */
+  get identity(): CallIdentity {
+    this.#identity ??= new CallIdentity(this.session.invite, this.admission)
+    return this.#identity
+  }
 
   /** The header fields of the INVITE. */
   get headers(): Headers {

@@ -13,6 +13,9 @@ export const carrierIdHeaders: readonly CarrierIdHeader[] = [
   { carrier: 'telnyx', header: 'X-call_session_id', field: 'callSessionId' },
 ]
 
+/** Headers in which carriers tell the result of a verification, where they do not use the URI parameter. */
+export const verstatHeaders: readonly string[] = ['X-Twilio-VerStat']
+
 export interface CarrierId {
   readonly carrier: string
   readonly field: string

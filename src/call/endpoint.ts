@@ -192,7 +192,12 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
   }
 
   stats(): EndpointStats {
-    return { calls: this.#calls.size, refused: this.#refused, transport: this.#transport.stats() }
+    return {
+      calls: this.#calls.size,
+      refused: this.#refused,
+      transport: this.#transport.stats(),
+      ...(this.#gate === undefined ? {} : { admission: this.#gate.stats() }),
+    }
   }
 
   /**

@@ -1,4 +1,5 @@
 import { OptionError, SipError } from '../runtime/errors.ts'
+import type { Admitted } from '../sip/auth/admission.ts'
 import type { SipRequest } from '../sip/message/message.ts'
 import type { NameAddr } from '../sip/message/name-addr.ts'
 import type { HeaderList, InviteServerSession, SessionBody } from '../sip/dialog/session-types.ts'
@@ -49,8 +50,8 @@ export class IncomingCall extends Call {
   #whenConfirmed: (() => void) | undefined
 
   /** @internal */
-  constructor(context: CallContext, session: InviteServerSession) {
-    super(context)
+  constructor(context: CallContext, session: InviteServerSession, admission?: Admitted) {
+    super(context, admission)
     this.session = session
     session.handlers = this.commonHandlers()
     this.began()

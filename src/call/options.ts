@@ -3,6 +3,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import type { TransportTlsOptions } from '../sip/transport/streams.ts'
 import { transportNamed } from '../sip/transport/transports.ts'
 import type { TransportName } from '../sip/transport/transports.ts'
+import type { EndpointAdmissionOptions } from './admission.ts'
 import type { EndpointControlOptions } from './control-options.ts'
 
 /** Where to listen: `udp://0.0.0.0:5060`, `tls://[::]:5061`, `wss://0.0.0.0:443`. Port 0 lets the system choose. */
@@ -33,7 +34,7 @@ export interface EndpointLimits {
   readonly calls: number
 }
 
-export interface EndpointOptions extends EndpointControlOptions {
+export interface EndpointOptions extends EndpointControlOptions, EndpointAdmissionOptions {
   /** Addresses to bind. Default: one UDP socket on an ephemeral port of every IPv4 interface. */
   readonly listen?: readonly (string | ListenOptions)[]
   /** Address other parties must use when it differs from the bound one (NAT, container): a host, or host and SIP port. */

@@ -15,6 +15,8 @@ import type { CallState, Cancellable, HangupOptions, Media } from './call.ts'
 import { Call } from './call.ts'
 import type { CallEnded } from './call-ended.ts'
 import { checkHeaders, parseTarget } from './checks.ts'
+import { identityHeaders } from './identity-options.ts'
+import type { IdentityOptions } from './identity-options.ts'
 import { reportListenerError } from './emitter.ts'
 import type { CallControlOptions, EndpointControlOptions } from './control-options.ts'
 import type { CodecName } from './options.ts'
@@ -42,6 +44,8 @@ export interface CallOptions
   /** From, when it is not the trunk's: a URI or name-addr. */
   readonly from?: string
   readonly codecs?: readonly CodecName[]
+  /** Who calls, beyond From: P-Asserted-Identity, Privacy, Diversion, User-to-User ... */
+  readonly identity?: IdentityOptions
   /** Added to the INVITE. */
   readonly headers?: HeaderList
   /** Each provisional response above 100: 180 means that it rings. */
@@ -97,7 +101,8 @@ export class OutgoingCall extends Call {
    */
   async dial(invite: Invite, target: string, options: CallOptions): Promise<void> {
     const plan = planCall(target, options)
-    const { signal, trunk, headers } = options
+    const { signal, trunk } = options
+    const headers = [...identityHeaders(options.identity), ...(options.headers ?? [])]
     signal?.throwIfAborted()
     this.limitDuration(options)
     const from = plan.from ?? `sip:offhook@${bracketed(this.context.hostTowards(plan.towards))}`
@@ -111,7 +116,7 @@ export class OutgoingCall extends Call {
       target: plan.target,
       from,
       offer: sdpBody(media.createOffer()),
-      ...(headers === undefined ? {} : { headers }),
+      headers,
       ...(trunk?.credentials === undefined ? {} : { credentials: trunk.credentials }),
       ...(plan.route.length === 0 ? {} : { route: plan.route.map(String) }),
       ...plan.registered,

@@ -28,13 +28,18 @@ export type { MessageEvent } from './transport/diagnostics.ts'
 export { SipTransportError } from './transport/errors.ts'
 export type { BoundAddress, Flow } from './transport/flow.ts'
 export { destinationOf } from './transport/locate.ts'
+export type { Target } from './transport/locate.ts'
+export type { LeftServer } from './transport/locating/left-server.ts'
 export type { ListenAddress, TransportOptions } from './transport/options.ts'
 export type { TransportStats } from './transport/stats.ts'
 export { TransportLayer } from './transport/transport-layer.ts'
 
 export { ClientTransaction } from './transaction/client-transaction.ts'
-export { transactionChannel } from './transaction/diagnostics.ts'
+export { failoverChannel, transactionChannel } from './transaction/diagnostics.ts'
+export type { FailoverEvent } from './transaction/diagnostics.ts'
 export { SipTimeoutError } from './transaction/errors.ts'
+export { requestWithFailover } from './transaction/failover.ts'
+export type { ClientRequest, FailoverOptions } from './transaction/failover.ts'
 export { ServerTransaction } from './transaction/server-transaction.ts'
 export { timerNames } from './transaction/timers.ts'
 export type { TimerName, TimerValues } from './transaction/timers.ts'
@@ -46,6 +51,29 @@ export type {
 
 export { digestChallenges } from './auth/challenge.ts'
 export type { DigestChallenge } from './auth/challenge.ts'
+export { firstOf } from './auth/admission.ts'
+export type {
+  Admission,
+  AdmissionHost,
+  AdmissionPolicy,
+  Admitted,
+  Dropped,
+  Refused,
+} from './auth/admission.ts'
+export {
+  admitAddresses,
+  admitCertificates,
+  admitSecret,
+  dropOthers,
+  dropScanners,
+  scannerUserAgents,
+} from './auth/policies.ts'
+export type { KnownSender } from './auth/policies.ts'
+export { admitDigest } from './auth/server-digest.ts'
+export type { DigestServerOptions, ServerAlgorithm, UserSecret } from './auth/server-digest.ts'
+export type { AdmissionStats } from './dialog/admission-gate.ts'
+export { AdmissionGate } from './dialog/admission-gate.ts'
+export { AddressList } from './auth/address-list.ts'
 export { DigestClient, SipAuthError } from './auth/client.ts'
 export type { Credentials, UsernamePassword } from './auth/client.ts'
 

@@ -72,23 +72,41 @@ export function digestResponse(input: DigestInput): DigestAnswer {
   if (algorithm === undefined || chosen === undefined) {
     throw new TypeError(`Digest with algorithm ${challenge.algorithm} and qop ${challenge.qop.join(',')}`)
   }
-  const hash = (data: string | Uint8Array): string => hex(algorithm.hash, data)
-  let ha1 = hash(`${username}:${challenge.realm}:${password}`)
+  let ha1 = passwordHash(algorithm, username, challenge.realm, password)
   if (algorithm.session) {
     const key = input.sessionKey ?? { nonce: challenge.nonce, cnonce: input.cnonce }
-    ha1 = hash(`${ha1}:${key.nonce}:${key.cnonce}`)
+    ha1 = hex(algorithm.hash, `${ha1}:${key.nonce}:${key.cnonce}`)
   }
-  const a2 =
-    chosen === 'auth-int'
-      ? `${input.method}:${input.uri}:${hash(input.body ?? new Uint8Array())}`
-      : `${input.method}:${input.uri}`
-  const ha2 = hash(a2)
-  if (chosen === 'none') return { response: hash(`${ha1}:${challenge.nonce}:${ha2}`), qop: undefined }
+  const qop = chosen === 'none' ? undefined : chosen
   const nc = nonceCountText(input.nonceCount)
-  return {
-    response: hash(`${ha1}:${challenge.nonce}:${nc}:${input.cnonce}:${chosen}:${ha2}`),
-    qop: chosen,
-  }
+  return { response: requestDigest(algorithm, ha1, { ...input, nonce: challenge.nonce, nc, qop }), qop }
+}
+
+/** H(A1) of RFC 7616 §3.4.2, without `-sess`: what a server may keep in place of the password. Lower-case hex. */
+export function passwordHash(
+  algorithm: DigestAlgorithm,
+  username: string,
+  realm: string,
+  password: string,
+): string {
+  return hex(algorithm.hash, `${username}:${realm}:${password}`)
+}
+
+/** RFC 7616 §3.4.1, the same for who asks and who answers. */
+export function requestDigest(
+  algorithm: DigestAlgorithm,
+  ha1: string,
+  input: Pick<DigestInput, 'method' | 'uri' | 'body' | 'cnonce'> & {
+    readonly nonce: string
+    readonly nc: string
+    readonly qop: 'auth' | 'auth-int' | undefined
+  },
+): string {
+  const hash = (data: string | Uint8Array): string => hex(algorithm.hash, data)
+  const { qop, nonce, nc, cnonce } = input
+  const a2 = `${input.method}:${input.uri}`
+  const ha2 = hash(qop === 'auth-int' ? `${a2}:${hash(input.body ?? new Uint8Array())}` : a2)
+  return hash(qop === undefined ? `${ha1}:${nonce}:${ha2}` : `${ha1}:${nonce}:${nc}:${cnonce}:${qop}:${ha2}`)
 }
 
 /** The value of `Authorization` or `Proxy-Authorization` (RFC 3261 §22.4, RFC 7616 §3.4). */

@@ -2,6 +2,7 @@ import { diagnosticsChannel } from '../../runtime/diagnostics.ts'
 import type { DiagnosticsChannel } from '../../runtime/diagnostics.ts'
 import { OptionError, SipError } from '../../runtime/errors.ts'
 import type { Clock, Random } from '../../runtime/runtime.ts'
+import type { Admitted } from '../auth/admission.ts'
 import { DigestClient } from '../auth/client.ts'
 import type { Credentials } from '../auth/client.ts'
 import { isToken } from '../message/chars.ts'
@@ -10,6 +11,7 @@ import type { ServerTransaction } from '../transaction/server-transaction.ts'
 import { timerValues } from '../transaction/timers.ts'
 import type { TransactionLayer } from '../transaction/transaction-layer.ts'
 import type { Flow } from '../transport/flow.ts'
+import type { AdmissionGate } from './admission-gate.ts'
 import { checkLine } from './checked.ts'
 import { Contacts } from './contacts.ts'
 import type {
@@ -80,7 +82,9 @@ type AnySession = ClientSession | ServerSession
  */
 export class UserAgentCore {
   /** A new call. Set `session.handlers`, then ring, answer, reject or redirect it. Missing: 480. */
-  onInvite: ((session: InviteServerSession) => void) | undefined
+  onInvite: ((session: InviteServerSession, admitted: Admitted | undefined) => void) | undefined
+  /** Before everything else, for every request outside a dialog but ACK and CANCEL: who is not admitted gets no further. Missing: all are. */
+  gate: AdmissionGate | undefined
   /** A request outside any dialog, other than INVITE. Return true when it is, or will be, answered. Missing: OPTIONS 200, others 405 or 501. */
   onRequest: ((request: OutOfDialogRequest) => boolean) | undefined
   /** A NOTIFY in a dialog whose call is over: a subscription may outlive it (RFC 5057 §4.1). Return true when it is answered; missing: 481. */
@@ -240,11 +244,22 @@ export class UserAgentCore {
   }
 
   #receiveOutside(transaction: ServerTransaction): void {
-    const { request, flow } = transaction
     if (transaction.merged) {
       this.#answer(transaction, { statusCode: 482 }) // §8.2.2.2
       return
     }
+    if (this.gate === undefined || transaction.request.method === 'CANCEL') {
+      this.#receiveAdmitted(transaction, undefined)
+      return
+    }
+    this.gate.pass(transaction, {
+      admitted: admitted => this.#receiveAdmitted(transaction, admitted),
+      refused: refusal => this.#answer(transaction, refusal),
+    })
+  }
+
+  #receiveAdmitted(transaction: ServerTransaction, admitted: Admitted | undefined): void {
+    const { request, flow } = transaction
     const refusal =
       this.#ask(() => this.screen?.(request, flow)) ??
       this.#checkCapacity(request) ??
@@ -256,7 +271,7 @@ export class UserAgentCore {
       return
     }
     if (request.method === 'INVITE') {
-      this.#receiveInvite(transaction)
+      this.#receiveInvite(transaction, admitted)
       return
     }
     const incoming = new ServerRequest(this.#host, transaction)
@@ -288,7 +303,7 @@ export class UserAgentCore {
     return { statusCode: 503, headers: [['Retry-After', this.#retryAfter]] } // §21.5.4
   }
 
-  #receiveInvite(transaction: ServerTransaction): void {
+  #receiveInvite(transaction: ServerTransaction, admitted: Admitted | undefined): void {
     const { onInvite } = this
     if (onInvite === undefined) {
       this.#answer(transaction, { statusCode: 480 })
@@ -301,7 +316,7 @@ export class UserAgentCore {
     })
     this.#sessions.set(key, session)
     try {
-      onInvite(session)
+      onInvite(session, admitted)
     } catch (error) {
       session.reportError(error)
       session.reject(500)

@@ -169,6 +169,12 @@ export class ServerEntry implements RunnerHost {
     this.#ackFlow = undefined
   }
 
+  /** The user wants to know nothing of the request. */
+  discard(): void {
+    this.transaction = undefined
+    this.#end()
+  }
+
   /** The layer closes. */
   stop(error: SipTransportError): void {
     if (this.ended) return

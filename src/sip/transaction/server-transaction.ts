@@ -77,6 +77,12 @@ export class ServerTransaction {
     this.#entry.letGo()
   }
 
+  /** Ends without an answer and without a callback, as if the request had never come: the same request is a new one. */
+  discard(): void {
+    this.detach()
+    this.#entry.discard()
+  }
+
   /** `respond` with a response made from the request, `toTag` included. */
   reply(statusCode: number, init: ResponseInit = {}): void {
     this.respond(createResponse(this.request, statusCode, { toTag: this.toTag, ...init }))
