@@ -15,7 +15,7 @@ import type { Fingerprint } from './fingerprint.ts'
 import type { FlowTable } from './flow-table.ts'
 import { addRecordRoute, applyPath } from './routes.ts'
 import type { Preprocessed } from './routes.ts'
-import type { Target } from './types.ts'
+import type { ProxyTarget } from './types.ts'
 
 /** What a request that has no Max-Forwards gets (RFC 3261 §16.6 3). */
 const maxForwards = 70
@@ -39,7 +39,7 @@ export interface Outgoing {
  * @throws SipTransportError, SipParseError, SipSerialiseError when the target cannot be sent to
  */
 export function copyFor(
-  target: Target,
+  target: ProxyTarget,
   preprocessed: Preprocessed,
   from: Flow,
   width: number,
@@ -62,7 +62,7 @@ export function copyFor(
 }
 
 /** An open connection before all else: the URI of a client behind a NAT, or in a browser, leads nowhere. */
-function destinationFor(target: Target, next: Uri, preprocessed: Preprocessed): Destination {
+function destinationFor(target: ProxyTarget, next: Uri, preprocessed: Preprocessed): Destination {
   const { flow } = target
   if (flow !== undefined && !flow.closed) {
     const { transport, remote } = flow

@@ -13,7 +13,7 @@ import type { ForwardFacts } from './forwarding.ts'
 import { newContext, step } from './response-context.ts'
 import type { ContextAction, ContextEvent, ContextState, ContextTimer } from './response-context.ts'
 import type { Preprocessed } from './routes.ts'
-import type { ProxyLimits, ProxyStats, Target } from './types.ts'
+import type { ProxyLimits, ProxyStats, ProxyTarget } from './types.ts'
 
 /** What a request under way needs from its proxy. */
 export interface ProxiedHost {
@@ -31,7 +31,7 @@ export interface ProxiedHost {
 }
 
 interface Branch {
-  readonly target: Target
+  readonly target: ProxyTarget
   client: ClientTransaction | undefined
   readonly timers: Map<ContextTimer, Timer>
 }
@@ -42,11 +42,11 @@ export class ProxiedRequest {
   readonly #transaction: ServerTransaction
   readonly #loop: string
   readonly #branches: Branch[] = []
-  readonly #events: ContextEvent<SipResponse, Target>[] = []
+  readonly #events: ContextEvent<SipResponse, ProxyTarget>[] = []
   /** What was tried or is waiting: a target set has nothing twice (RFC 3261 §16.5). */
   readonly #seen = new Set<string>()
   #preprocessed: Preprocessed | undefined
-  #state: ContextState<SipResponse, Target>
+  #state: ContextState<SipResponse, ProxyTarget>
   #recordRoute = true
   #redirections = 0
   #busy = false
@@ -68,7 +68,7 @@ export class ProxiedRequest {
   /** Sends the request to these targets. */
   forward(
     preprocessed: Preprocessed,
-    targets: readonly (Target | readonly Target[])[],
+    targets: readonly (ProxyTarget | readonly ProxyTarget[])[],
     recordRoute: boolean,
   ): void {
     this.#preprocessed = preprocessed
@@ -100,8 +100,8 @@ export class ProxiedRequest {
     return this.#state.ended
   }
 
-  #admit(targets: readonly Target[]): Target[] {
-    const admitted: Target[] = []
+  #admit(targets: readonly ProxyTarget[]): ProxyTarget[] {
+    const admitted: ProxyTarget[] = []
     for (const target of targets) {
       const key = `${String(target.uri)} ${target.flow?.id ?? ''} ${(target.route ?? []).join()}`
       if (this.#seen.has(key)) continue
@@ -116,7 +116,7 @@ export class ProxiedRequest {
   }
 
   /** One at a time: what an action sets off comes after the actions of its step. */
-  #dispatch(event: ContextEvent<SipResponse, Target>): void {
+  #dispatch(event: ContextEvent<SipResponse, ProxyTarget>): void {
     this.#events.push(event)
     if (this.#busy) return
     this.#busy = true
@@ -131,7 +131,7 @@ export class ProxiedRequest {
     }
   }
 
-  #perform(action: ContextAction<SipResponse, Target>): void {
+  #perform(action: ContextAction<SipResponse, ProxyTarget>): void {
     switch (action.do) {
       case 'send':
         this.#send(action.branch, action.target, action.width)
@@ -176,7 +176,7 @@ export class ProxiedRequest {
     }
   }
 
-  #send(index: number, target: Target, width: number): void {
+  #send(index: number, target: ProxyTarget, width: number): void {
     const { transactions, random, forwarding, stats } = this.#host
     const branch: Branch = { target, client: undefined, timers: new Map() }
     this.#branches[index] = branch
@@ -213,7 +213,7 @@ export class ProxiedRequest {
   }
 
   /** The best of the Contacts of a 3xx; of several with one preference, all at once (RFC 3261 §16.5). */
-  #redirectsOf(response: SipResponse): Target[] {
+  #redirectsOf(response: SipResponse): ProxyTarget[] {
     try {
       const { contacts } = response
       if (contacts === '*') return []
@@ -247,13 +247,13 @@ export class ProxiedRequest {
   }
 }
 
-function asList(targets: Target | readonly Target[]): readonly Target[] {
-  return Array.isArray(targets) ? (targets as readonly Target[]) : [targets as Target]
+function asList(targets: ProxyTarget | readonly ProxyTarget[]): readonly ProxyTarget[] {
+  return Array.isArray(targets) ? (targets as readonly ProxyTarget[]) : [targets as ProxyTarget]
 }
 
 /** As many at once as Max-Breadth lets out, the others after them (RFC 5393 §5.3.3.1). */
-function inSlices(targets: readonly Target[], size: number): Target[][] {
-  const slices: Target[][] = []
+function inSlices(targets: readonly ProxyTarget[], size: number): ProxyTarget[][] {
+  const slices: ProxyTarget[][] = []
   for (let from = 0; from < targets.length; from += size) slices.push(targets.slice(from, from + size))
   return slices
 }

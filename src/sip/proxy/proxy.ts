@@ -15,7 +15,14 @@ import type { ProxiedHost } from './proxied-request.ts'
 import { preprocess } from './routes.ts'
 import type { Preprocessed, RouteFacts } from './routes.ts'
 import { emptyProxyStats } from './types.ts'
-import type { ProxyBasics, ProxyLimits, ProxyOptions, ProxyStats, RouteDecision, Target } from './types.ts'
+import type {
+  ProxyBasics,
+  ProxyLimits,
+  ProxyOptions,
+  ProxyStats,
+  RouteDecision,
+  ProxyTarget,
+} from './types.ts'
 import { validate } from './validation.ts'
 import type { ValidationRules } from './validation.ts'
 
@@ -121,7 +128,7 @@ export class Proxy {
       return
     }
     const preprocessed = preprocess(ack, flow, this.#routing)
-    const send = (target: Target | undefined): void => {
+    const send = (target: ProxyTarget | undefined): void => {
       try {
         if (target === undefined) this.#stats.undeliverable++
         else this.#sendAck(target, preprocessed, flow, this.#routing.fingerprint.loop(ack, true))
@@ -191,7 +198,7 @@ export class Proxy {
     else decided(decision)
   }
 
-  #sendAck(target: Target, preprocessed: Preprocessed, flow: Flow, loop: string): void {
+  #sendAck(target: ProxyTarget, preprocessed: Preprocessed, flow: Flow, loop: string): void {
     const { request, destination } = copyFor(target, preprocessed, flow, 1, this.#host.forwarding)
     const branch = branchOf(randomToken(this.#host.random), loop)
     const sent = this.#transport.sendRequest(request, { branch, destination })
@@ -235,7 +242,10 @@ function refuse(proxied: ProxiedRequest, error: unknown): void {
  * Where a request goes of itself, because it follows the route set of a call that came through here; `undefined` for one that is to be routed. A
  * Request-URI of our own (a GRUU, RFC 5627 §5.1) is to be looked up even then.
  */
-export function ownTarget({ request, routed, flow }: Preprocessed, { own }: RouteFacts): Target | undefined {
+export function ownTarget(
+  { request, routed, flow }: Preprocessed,
+  { own }: RouteFacts,
+): ProxyTarget | undefined {
   if (!routed || (!request.headers.has('Route') && own.includes(request.uri))) return undefined
   return { uri: request.requestUri, ...(flow !== undefined && { flow }) }
 }

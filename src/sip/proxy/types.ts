@@ -9,7 +9,7 @@ import type { Flow } from '../transport/flow.ts'
 import type { TransportLayer } from '../transport/transport-layer.ts'
 
 /** One place a request is sent on to (RFC 3261 §16.5). */
-export interface Target {
+export interface ProxyTarget {
   /** Becomes the Request-URI. What may not stand there (headers, `method`) is taken off (§19.1.1). */
   readonly uri: string | Uri
   /** Put before what is left of Route: the Path of a binding (RFC 3327), or the way through another proxy. */
@@ -33,15 +33,15 @@ export interface ProxyAnswer {
   readonly headers?: Iterable<readonly [name: string, value: string]>
 }
 
-export interface ProxyTargets {
+export interface ProxyForward {
   /** Tried one after another until one answers; those in an inner list at the same time. None: 480. */
-  readonly targets: readonly (Target | readonly Target[])[]
+  readonly targets: readonly (ProxyTarget | readonly ProxyTarget[])[]
   /** Whether to stay in the path of the dialog. Default: as the proxy's option. */
   readonly recordRoute?: boolean
 }
 
 /** `undefined`: the function has answered the transaction, or will. */
-export type RouteDecision = ProxyTargets | ProxyAnswer | undefined
+export type RouteDecision = ProxyForward | ProxyAnswer | undefined
 
 /** A request to be routed. */
 export interface RoutableRequest {

@@ -3,7 +3,7 @@ import { createRequest } from '../../../src/sip/message/build.ts'
 import { MaxForwards, RecordRoute, Route } from '../../../src/sip/message/headers/index.ts'
 import type { SipRequest } from '../../../src/sip/message/message.ts'
 import { Proxy } from '../../../src/sip/proxy/proxy.ts'
-import type { RouteFunction, Target } from '../../../src/sip/proxy/types.ts'
+import type { RouteFunction, ProxyTarget } from '../../../src/sip/proxy/types.ts'
 import type { Flow } from '../../../src/sip/transport/flow.ts'
 import { sdp } from '../dialog/world.ts'
 import { PROXY, World } from './world.ts'
@@ -14,12 +14,12 @@ const BOB = '192.0.2.20'
 const CAROL = '192.0.2.30'
 
 /** Every user of the proxy's domain is at these places. */
-function at(...targets: readonly (Target | readonly Target[])[]): RouteFunction {
+function at(...targets: readonly (ProxyTarget | readonly ProxyTarget[])[]): RouteFunction {
   return () => ({ targets })
 }
 
-const bob: Target = { uri: `sip:bob@${BOB}` }
-const carol: Target = { uri: `sip:carol@${CAROL}` }
+const bob: ProxyTarget = { uri: `sip:bob@${BOB}` }
+const carol: ProxyTarget = { uri: `sip:carol@${CAROL}` }
 
 /** A request of a peer that keeps no dialogs. */
 function plain(
@@ -232,7 +232,7 @@ t.test(
 
 t.test('sequential forking: busy, then no answer in time, then answered', async t => {
   const world = new World(t)
-  const dave: Target = { uri: 'sip:dave@192.0.2.40' }
+  const dave: ProxyTarget = { uri: 'sip:dave@192.0.2.40' }
   await world.proxy(at(bob, { ...carol, answerMs: 3000 }, dave))
   const alice = await world.agent(ALICE)
   const [first, second, third] = [

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Target } from '../../../src/sip/proxy/types.ts'
+import type { ProxyTarget } from '../../../src/sip/proxy/types.ts'
 import { seededRandom } from '../../../src/testing/seeded-random.ts'
 import { sdp } from '../dialog/world.ts'
 import { World } from './world.ts'
@@ -14,7 +14,7 @@ for (const seed of [1, 2]) {
       const later = (maxMs: number, run: () => void): void => {
         world.clock.setTimer(world.clock.now() + (random.uint32() % maxMs), run)
       }
-      const places: Target[] = ['20', '21', '22'].map(last => ({
+      const places: ProxyTarget[] = ['20', '21', '22'].map(last => ({
         uri: `sip:user@192.0.2.${last}`,
         answerMs: 4000,
       }))
