@@ -261,25 +261,39 @@ export class TransportLayer {
     bytes: Uint8Array,
     flow: { readonly transport: TransportName; readonly bound?: BoundAddress | undefined },
   ): Promise<Sent> {
-    const { transport } = flow
-    const { host, port, family } = streamResponseTarget(response.via, transport)
-    // A sent-by without a port goes by SRV, and on to the next server when one fails (RFC 3263 §5).
-    const targets = await this.locate({
-      transport,
-      host,
-      ...((family !== 0 || response.via.port !== undefined) && { port }),
-    })
-    for (const [index, target] of targets.entries()) {
+    const { transport, bound } = flow
+    const { via } = response
+    const { host, port } = streamResponseTarget(via, transport)
+    const sentBy = { transport, host: via.host, ...(via.port !== undefined && { port: via.port }) }
+    // Where it came from, and when that fails the servers of the sent-by (RFC 3261 §18.2.2, RFC 3263 §5).
+    if (via.received === undefined) return this.#connectAndSend(response, bytes, sentBy, bound)
+    try {
+      return await this.#connectAndSend(response, bytes, { transport, host, port }, bound)
+    } catch (error) {
+      if (familyOf(via.host) !== 0) throw error
+      return this.#connectAndSend(response, bytes, sentBy, bound)
+    }
+  }
+
+  async #connectAndSend(
+    response: SipResponse,
+    bytes: Uint8Array,
+    destination: Destination,
+    bound: BoundAddress | undefined,
+  ): Promise<Sent> {
+    let failure: unknown
+    for (const target of await this.locate(destination)) {
+      const { transport, address, port, host } = target
       try {
-        const found = this.#connections.find(transport, target.address, target.port, target.host)
-        const next = found ?? (await this.#connections.connect(target, flow.bound, this.#timers.connect))
+        const found = this.#connections.find(transport, address, port, host)
+        const next = found ?? (await this.#connections.connect(target, bound, this.#timers.connect))
         next.send(bytes, response)
         return { flow: next, bytes }
       } catch (error) {
-        if (index === targets.length - 1) throw error
+        failure = error
       }
     }
-    throw noAddress(host)
+    throw failure ?? noAddress(destination.host)
   }
 
   async #sendResponseByName(
