@@ -2,6 +2,7 @@
 //   DOMAIN=127.0.0.1 LISTEN_PORT=5060 node dist/examples/registrar.js
 import { createNodeRuntime } from 'offhook'
 import {
+  admitDigest,
   MemoryLocationStore,
   Registrar,
   registrarExtensions,
@@ -10,7 +11,7 @@ import {
   UserAgentCore,
 } from 'offhook/sip'
 
-const { HOST = '127.0.0.1', DOMAIN = HOST, LISTEN_PORT = '5060' } = process.env
+const { HOST = '127.0.0.1', DOMAIN = HOST, LISTEN_PORT = '5060', PASSWORD = 'wonderland' } = process.env
 const runtime = createNodeRuntime()
 const { clock, random } = runtime
 const listen = (['udp', 'tcp'] as const).map(transport => ({
@@ -29,9 +30,8 @@ const registrar = new Registrar({
   maxContacts: 5,
   minExpires: 30,
   random,
-  // Put digest here (docs/registrar.md) before anybody else can reach this.
-  authorize: (_request, { remote }) =>
-    remote.address === HOST ? { kind: 'admitted', by: 'address' } : { kind: 'dropped' },
+  // One password for all; look each user's up here.
+  authorize: admitDigest({ realm: DOMAIN, secretOf: () => ({ password: PASSWORD }) }),
 })
 registrar.onEvent = ({ kind, aor, binding }) => console.log(`${kind} ${aor} ${binding.uri}`)
 registrar.onError = error => console.error(error)

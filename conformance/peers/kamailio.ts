@@ -21,6 +21,8 @@ export interface KamailioOptions {
   readonly port?: number
   /** Where its configuration and log go. */
   readonly folder: string
+  /** Memory its workers share. Default 64. */
+  readonly sharedMegabytes?: number
   readonly timeoutMs: number
 }
 
@@ -65,7 +67,20 @@ export class Kamailio {
     const runtime = mkdtempSync(join(tmpdir(), 'offhook-kamailio-'))
     const child = spawn(
       'kamailio',
-      ['-DD', '-E', '-f', file, '-Y', runtime, '-w', runtime, '-m', '64', '-M', '8'],
+      [
+        '-DD',
+        '-E',
+        '-f',
+        file,
+        '-Y',
+        runtime,
+        '-w',
+        runtime,
+        '-m',
+        String(options.sharedMegabytes ?? 64),
+        '-M',
+        '8',
+      ],
       {
         cwd: folder,
         stdio: ['ignore', 'pipe', 'pipe'],

@@ -137,6 +137,8 @@ t.test('registrar: answer registers with it, and who calls there is told where i
     '--json',
     '--register',
     'sip:echo@127.0.0.1',
+    '--password',
+    'wonderland',
     '--registrar',
     `sip:127.0.0.1:${port}`,
   ])
