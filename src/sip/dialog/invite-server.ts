@@ -4,12 +4,11 @@ import type { Timer } from '../../runtime/runtime.ts'
 import { createResponse } from '../message/build.ts'
 import { Expires } from '../message/headers/session.ts'
 import type { SipRequest, SipResponse } from '../message/message.ts'
-import { NameAddr } from '../message/name-addr.ts'
 import type { ServerTransaction } from '../transaction/server-transaction.ts'
 import { sessionBodyOf } from './bodies.ts'
-import { checkLine } from './checked.ts'
 import { Dialog } from './dialog.ts'
 import { SipDialogStateError } from './errors.ts'
+import { checkProvisional, inviteResponse, readTarget } from './invite-responses.ts'
 import { InviteSessionBase } from './invite-session.ts'
 import { consult } from './owner.ts'
 import { reasonsOf } from './reason.ts'
@@ -106,7 +105,6 @@ export class ServerSession
 
   ring(options: RingOptions = {}): void {
     if (this.answered) return
-    const { reasonPhrase } = options
     const body = this.#reliable?.agreed === true ? undefined : (options.body ?? this.#early)
     const reliable = this.#ringsReliably(options, body)
     if (body !== undefined && this.offer === undefined && !reliable) {
@@ -115,19 +113,15 @@ export class ServerSession
       )
     }
     const statusCode = options.statusCode ?? (body === undefined ? 180 : 183)
-    if (!Number.isInteger(statusCode) || statusCode < 101 || statusCode > 199) {
-      throw new OptionError('statusCode', `${statusCode} is not provisional; give 101 to 199`)
-    }
-    checkLine('reasonPhrase', reasonPhrase)
-    const response = createResponse(this.invite, statusCode, {
-      toTag: this.localTag,
-      headers: [
-        ...this.targetHeaders('response'),
-        ...(reliable ? ([['Require', optionTag]] as const) : []),
-        ...(options.headers ?? []),
-      ],
-      ...(reasonPhrase === undefined ? {} : { reasonPhrase }),
-      ...(body === undefined ? {} : { body: body.body, contentType: body.contentType }),
+    checkProvisional(statusCode)
+    const headers: (readonly [string, string])[] = [
+      ...this.targetHeaders('response'),
+      ...(options.headers ?? []),
+    ]
+    if (reliable) headers.push(['Require', optionTag])
+    const response = inviteResponse(this.invite, this.localTag, statusCode, headers, {
+      reasonPhrase: options.reasonPhrase,
+      body,
     })
     this.#early = body ?? this.#early
     this.#provisional = reliable ? undefined : response
@@ -144,9 +138,11 @@ export class ServerSession
   #ringsReliably({ reliable }: RingOptions, body: SessionBody | undefined): boolean {
     const { reliability } = this.host
     if (reliability === 'off') return false
+    const wanted = reliability === 'required' || (reliable ?? body !== undefined)
+    // A plain 180 asks nobody.
+    if (!wanted && !this.invite.headers.has('Require')) return false
     const peer = reliabilityOf(this.invite)
-    if (peer === 'off') return false
-    return peer === 'required' || reliability === 'required' || (reliable ?? body !== undefined)
+    return peer === 'required' || (wanted && peer === 'supported')
   }
 
   #reliably(): ReliableProgress {
@@ -196,19 +192,16 @@ export class ServerSession
     return true
   }
 
-  /** After a reliable answer the 2xx brings none (RFC 6337 §3.1.1). */
-  #bodyOf(options: AnswerOptions): SessionBody | undefined {
-    return this.#reliable?.agreed === true ? undefined : (options.body ?? this.#early)
-  }
-
   #successWith(statusCode: number, options: AnswerOptions): SipResponse {
-    const body = this.#bodyOf(options)
+    // After a reliable answer the 2xx brings none (RFC 6337 §3.1.1).
+    const body = this.#reliable?.agreed === true ? undefined : (options.body ?? this.#early)
     const contact = options.contact ?? this.contact()
-    return createResponse(this.invite, statusCode, {
-      toTag: this.localTag,
-      headers: [['Contact', contact], ...this.host.capabilities('response'), ...(options.headers ?? [])],
-      ...(body === undefined ? {} : { body: body.body, contentType: body.contentType }),
-    })
+    const headers = [
+      ['Contact', contact] as const,
+      ...this.host.capabilities('response'),
+      ...(options.headers ?? []),
+    ]
+    return inviteResponse(this.invite, this.localTag, statusCode, headers, { body })
   }
 
   #succeed(statusCode: number, options: AnswerOptions): void {
@@ -376,14 +369,8 @@ export class ServerSession
 
   /** @throws OptionError, SipSerialiseError what cannot be sent */
   #refusalWith(statusCode: number, options: RespondOptions = {}): SipResponse {
-    const { reasonPhrase, headers = [], body } = options
-    checkLine('reasonPhrase', reasonPhrase)
-    return createResponse(this.invite, statusCode, {
-      toTag: this.#transaction.toTag,
-      headers: [...this.host.identity('response'), ...headers],
-      ...(reasonPhrase === undefined ? {} : { reasonPhrase }),
-      ...(body === undefined ? {} : { body: body.body, contentType: body.contentType }),
-    })
+    const headers = [...this.host.identity('response'), ...(options.headers ?? [])]
+    return inviteResponse(this.invite, this.#transaction.toTag, statusCode, headers, options)
   }
 
   /** The final response; when that one cannot be sent the bare status, for the caller is owed an end. */
@@ -424,20 +411,5 @@ export class ServerSession
     // The transaction outlives the session by half a minute; it must not keep it.
     this.#transaction.detach()
     this.#onGone()
-  }
-}
-
-/** What stands in a Contact has to be readable for the caller, or the redirection leads nowhere. */
-function readTarget(target: string, index: number): string {
-  try {
-    const address = NameAddr.parse(target)
-    void address.uri
-    return address.toString()
-  } catch (cause) {
-    throw new OptionError(
-      `targets[${index}]`,
-      `it cannot be read as an address (${(cause as Error).message}); write sip:user@host`,
-      { cause },
-    )
   }
 }
