@@ -27,6 +27,7 @@ import { sippChecks } from './sipp-checks.ts'
 import { hasStunnel } from './peers/stunnel.ts'
 import { tlsChecks } from './tls-checks.ts'
 import { endpointsNeeded, tortureChecks } from './torture-checks.ts'
+import { transferBaresipChecks } from './transfer-baresip-checks.ts'
 import { transferChecks } from './transfer-checks.ts'
 
 const logs = join(repositoryRoot, '.build', 'conformance')
@@ -66,7 +67,8 @@ if (hasSipp()) {
 } else {
   missing.push('SIPp, and with it every scenario in conformance/sipp: apt-get install sip-tester')
 }
-if (hasBaresip()) alone.push(...baresipChecks(logs), ...baresipRegistrationChecks(logs))
+if (hasBaresip())
+  alone.push(...baresipChecks(logs), ...transferBaresipChecks(logs), ...baresipRegistrationChecks(logs))
 else missing.push('baresip, a softphone that calls and is called: apt-get install baresip-core')
 
 if (hasKamailio()) together.push(...kamailioRegistrationChecks(logs))

@@ -20,6 +20,8 @@ export interface BaresipOptions {
   readonly codec: 'PCMU' | 'PCMA'
   /** Whom to call; absent: it waits, and answers by itself. */
   readonly dial?: string
+  /** Where it takes commands, as netstrings of JSON. */
+  readonly controlPort?: number
   /** Registers there, on 127.0.0.1, as `baresip`; absent: nowhere. */
   readonly registrarPort?: number
   readonly timeoutMs: number
@@ -95,7 +97,7 @@ export class Baresip {
   }
 }
 
-function configOf({ folder, toneHz }: BaresipOptions, port: number): string {
+function configOf({ folder, toneHz, controlPort }: BaresipOptions, port: number): string {
   const modules = moduleFolders.find(existsSync) ?? ''
   return [
     `sip_listen 127.0.0.1:${port}`,
@@ -112,6 +114,9 @@ function configOf({ folder, toneHz }: BaresipOptions, port: number): string {
     ...['g711', 'ausine', 'aubridge', 'sndfile'].map(name => `module ${name}.so`),
     'module_tmp account.so',
     'module_app menu.so',
+    ...(controlPort === undefined
+      ? []
+      : ['module_app ctrl_tcp.so', `ctrl_tcp_listen 127.0.0.1:${controlPort}`]),
     '',
   ].join('\n')
 }
