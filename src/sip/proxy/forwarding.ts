@@ -63,7 +63,7 @@ export function copyFor(
 
 /** An open connection before all else: the URI of a client behind a NAT, or in a browser, leads nowhere. */
 function destinationFor(target: ProxyTarget, next: Uri, preprocessed: Preprocessed): Destination {
-  const { flow } = target
+  const flow = target.flow ?? target.destination?.flow
   if (flow !== undefined && !flow.closed) {
     const { transport, remote } = flow
     return { transport, host: remote.address, port: remote.port, flow }

@@ -3,7 +3,8 @@ import type { Clock, Random, Timer } from '../../runtime/runtime.ts'
 import { SipParseError } from '../message/errors.ts'
 import type { SipResponse } from '../message/message.ts'
 import { randomToken } from '../transaction/branch.ts'
-import type { ClientTransaction } from '../transaction/client-transaction.ts'
+import { requestWithFailover } from '../transaction/failover.ts'
+import type { ClientRequest } from '../transaction/failover.ts'
 import type { ServerTransaction } from '../transaction/server-transaction.ts'
 import type { TransactionLayer } from '../transaction/transaction-layer.ts'
 import { byPreference } from './by-preference.ts'
@@ -32,7 +33,7 @@ export interface ProxiedHost {
 
 interface Branch {
   readonly target: ProxyTarget
-  client: ClientTransaction | undefined
+  client: ClientRequest | undefined
   readonly timers: Map<ContextTimer, Timer>
 }
 
@@ -186,9 +187,10 @@ export class ProxiedRequest {
         ...forwarding,
         recordRoute: this.#recordRoute,
       })
-      const client = transactions.request(request, {
+      // §16.6 7: the servers of a domain are tried as RFC 3263 §4.3 says.
+      const client = requestWithFailover(transactions, request, {
         destination,
-        branch: branchOf(randomToken(random), this.#loop),
+        newBranch: () => branchOf(randomToken(random), this.#loop),
       })
       branch.client = client
       stats.forwarded++

@@ -15,7 +15,7 @@ import type { LeftServer } from '../transport/locating/left-server.ts'
 import type { CancelOptions, ClientTransaction } from './client-transaction.ts'
 import { failoverChannel } from './diagnostics.ts'
 import { SipTimeoutError } from './errors.ts'
-import type { TransactionLayer } from './transaction-layer.ts'
+import type { RequestOptions, TransactionLayer } from './transaction-layer.ts'
 
 /** A request under way, by one server or by the next: what a `ClientTransaction` and a `FailoverRequest` have in common. */
 export interface ClientRequest extends Pick<
@@ -36,6 +36,8 @@ export interface FailoverOptions {
   readonly destination: Destination
   /** Called before each attempt at a server of a domain: its Contact may have to name another transport. */
   readonly prepare?: ((request: SipRequest, destination: Destination) => void) | undefined
+  /** Gives the branch of each attempt. Default: random ones. */
+  readonly newBranch?: (() => string) | undefined
 }
 
 /**
@@ -52,11 +54,15 @@ export function requestWithFailover(
 ): ClientRequest {
   const { destination } = options
   if (destination.target !== undefined || familyOf(stripBrackets(destination.host)) !== 0) {
-    return transactions.request(request, { destination })
+    return transactions.request(request, attempt(destination, options))
   }
   const sending = new FailoverRequest(transactions, request, options)
   sending.start()
   return sending
+}
+
+function attempt(destination: Destination, { newBranch }: FailoverOptions): RequestOptions {
+  return newBranch === undefined ? { destination } : { destination, branch: newBranch() }
 }
 
 /** One request and the servers of a domain that it is tried at. */
@@ -157,7 +163,7 @@ class FailoverRequest implements ClientRequest {
       ...(bound !== undefined && { bound }),
     }
     this.#options.prepare?.(this.request, destination)
-    const transaction = this.#transactions.request(this.request, { destination })
+    const transaction = this.#transactions.request(this.request, attempt(destination, this.#options))
     this.#transaction = transaction
     transaction.onResponse = (response, flow) => this.#receive(transaction, target, response, flow)
     transaction.onTimeout = error => this.#failed(transaction, target, error)

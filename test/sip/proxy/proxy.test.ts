@@ -354,6 +354,29 @@ t.test('a routing function may answer, throw, or have no target', async t => {
   await world.assertClean(t)
 })
 
+t.test(
+  'the servers of a domain are tried in turn, each with a branch of its own (§16.6 7, RFC 3263 §4.3)',
+  async t => {
+    const world = new World(t)
+    world.resolver.setAddresses('branch.example', [BOB, CAROL])
+    await world.proxy(at({ uri: 'sip:office@branch.example:5060' }))
+    const [alice, first, second] = [
+      await world.agent(ALICE),
+      await world.agent(BOB),
+      await world.agent(CAROL),
+    ]
+    first.onCall = session => session.reject(503)
+    const call = alice.call('sip:office@example.com')
+    await world.run()
+    t.equal(call.state, 'confirmed')
+    const invites = [first, second].map(agent => world.requests(agent, 'INVITE')[0])
+    t.not(invites[0]?.via.branch, invites[1]?.via.branch)
+    t.equal(invites[1]?.vias.length, 2)
+    call.hangup()
+    await world.assertClean(t)
+  },
+)
+
 t.test('what cannot be read or written is answered, and nothing is left', async t => {
   const world = new World(t)
   const { proxy } = await world.proxy(async ({ request }) => {

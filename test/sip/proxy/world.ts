@@ -16,6 +16,7 @@ import { TransportLayer } from '../../../src/sip/transport/transport-layer.ts'
 import type { NetworkConditions } from '../../../src/testing/network/conditions.ts'
 import { seededRandom } from '../../../src/testing/seeded-random.ts'
 import { createSimulatedRuntime, SimulatedNetwork } from '../../../src/testing/simulated-network.ts'
+import { SimulatedResolver } from '../../../src/testing/simulated-resolver.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 import { sdp } from '../dialog/world.ts'
 
@@ -70,6 +71,8 @@ export class Agent {
 export class World {
   readonly clock: VirtualClock = new VirtualClock()
   readonly network: SimulatedNetwork
+  /** Host names and their addresses. */
+  readonly resolver: SimulatedResolver = new SimulatedResolver()
   readonly #heard = new Map<object, MessageEvent[]>()
   readonly #layers: Layers[] = []
   readonly #cores: UserAgentCore[] = []
@@ -86,7 +89,7 @@ export class World {
   async #open(address: string, listen: readonly ListenAddress[]): Promise<Layers> {
     const random = seededRandom(100 + this.#layers.length)
     const network = this.network.host(address)
-    const runtime = createSimulatedRuntime({ clock: this.clock, network, random })
+    const runtime = createSimulatedRuntime({ clock: this.clock, network, random, resolver: this.resolver })
     const transport = new TransportLayer({ runtime, listen })
     await this.clock.runFor(transport.open())
     this.#heard.set(transport.endpoint, [])
