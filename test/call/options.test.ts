@@ -1,16 +1,24 @@
 import * as fc from 'fast-check'
 import t from 'tap'
-import { formatListen, parseAdvertise, parseListen, resolveRtpOptions } from '../../src/call/options.ts'
+import {
+  formatListen,
+  keepAliveTimer,
+  parseAdvertise,
+  parseListen,
+  resolveRtpOptions,
+} from '../../src/call/options.ts'
 
 t.test('listen addresses', async t => {
   t.same(parseListen('udp://0.0.0.0:5060'), { transport: 'udp', host: '0.0.0.0', port: 5060 })
   t.same(parseListen('tcp://[::1]:0'), { transport: 'tcp', host: '::1', port: 0 })
   t.same(parseListen('udp://pbx.example'), { transport: 'udp', host: 'pbx.example', port: 5060 })
+  t.same(parseListen('tls://0.0.0.0'), { transport: 'tls', host: '0.0.0.0', port: 5061 })
+  t.same(parseListen('wss://[::]'), { transport: 'wss', host: '::', port: 443 })
   for (const bad of [
     '',
     '5060',
     'udp:127.0.0.1',
-    'tls://0.0.0.0:5061',
+    'sctp://0.0.0.0:5060',
     'udp://1.2.3.4:99999',
     'udp://::1:5060',
   ]) {
@@ -20,7 +28,7 @@ t.test('listen addresses', async t => {
 
 t.test('what is formatted reads back', async t => {
   const address = fc.record({
-    transport: fc.constantFrom('udp' as const, 'tcp' as const),
+    transport: fc.constantFrom('udp' as const, 'tcp' as const, 'tls' as const, 'ws' as const, 'wss' as const),
     host: fc.oneof(
       fc.ipV4(),
       fc.ipV6().filter(host => !host.includes('.')),
@@ -35,6 +43,13 @@ t.test('what is formatted reads back', async t => {
     }),
   )
   t.pass('for every address tried')
+})
+
+t.test('keep-alive: 0 is never, less is refused', async t => {
+  t.same(keepAliveTimer(undefined), {})
+  t.same(keepAliveTimer(30_000), { keepAlive: 30_000 })
+  t.same(keepAliveTimer(0), { keepAlive: Infinity })
+  t.throws(() => keepAliveTimer(-1), { code: 'SIP_OPTION', field: 'keepAliveMs' })
 })
 
 t.test('an advertised address', async t => {

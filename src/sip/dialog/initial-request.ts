@@ -76,7 +76,7 @@ export function buildInitialRequest(host: SessionHost, options: InitialRequestOp
       }),
     readdress: (request, way) => {
       if (options.contact !== undefined) return contact
-      const fitting = host.contact(way, user)
+      const fitting = host.contact(way, user, destination.secure)
       if (request.headers.has('Contact')) request.headers.set('Contact', fitting)
       return fitting
     },

@@ -111,7 +111,8 @@ export class LocalAddresses {
     return this.#interface(family === 0 ? undefined : remote, family === 6 ? 6 : 4) ?? host
   }
 
-  #contactTowards({ host, transport = 'udp', flow, bound }: Destination): ContactAddress {
+  #contactTowards(destination: Destination): ContactAddress {
+    const { host, secure, transport = secure === true ? 'tls' : 'udp', flow, bound } = destination
     if (flow !== undefined && !flow.closed && flow.bound !== undefined) return this.contactFor(flow)
     const numeric = stripBrackets(host)
     const literal = familyOf(numeric)
