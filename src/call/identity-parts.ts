@@ -98,7 +98,8 @@ export function byIndex(one: HistoryEntry, other: HistoryEntry): number {
 }
 
 /** Undefined for hex digits that are none. */
-export function userToUserOf({ value, params }: Parameterised): UserToUserData | undefined {
+export function userToUserOf({ value: written, params }: Parameterised): UserToUserData | undefined {
+  const value = written.startsWith('"') ? written.slice(1, -1).replaceAll(/\\(.)/gs, '$1') : written
   const encoding = (params.value('encoding') ?? 'hex').toLowerCase()
   if (encoding === 'hex' && (value.length % 2 !== 0 || !/^[0-9a-f]*$/i.test(value))) return undefined
   return {
