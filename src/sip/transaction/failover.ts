@@ -53,7 +53,10 @@ export function requestWithFailover(
   options: FailoverOptions,
 ): ClientRequest {
   const { destination } = options
-  if (destination.target !== undefined || familyOf(stripBrackets(destination.host)) !== 0) {
+  const { target, host, flow } = destination
+  // Over an open flow the host is never looked up.
+  const isOne = target !== undefined || flow?.closed === false || familyOf(stripBrackets(host)) !== 0
+  if (isOne) {
     return transactions.request(request, attempt(destination, options))
   }
   const sending = new FailoverRequest(transactions, request, options)
@@ -153,13 +156,13 @@ class FailoverRequest implements ClientRequest {
     if (this.#fresh) this.#fresh = false
     else this.request = anew(this.request, this.#vias)
     this.#target = target
-    const { flow, bound } = this.#options.destination
+    const { bound, secure } = this.#options.destination
     const destination: Destination = {
       transport: target.transport,
       host: target.address,
       port: target.port,
       target,
-      ...(flow !== undefined && isAt(flow, target) && { flow }),
+      ...(secure !== undefined && { secure }),
       ...(bound !== undefined && { bound }),
     }
     this.#options.prepare?.(this.request, destination)
@@ -300,15 +303,6 @@ function allFailed(
     ...(transport !== undefined && { transport }),
     ...(target !== undefined && { target }),
   })
-}
-
-function isAt({ transport, remote, closed }: Flow, target: Target): boolean {
-  return (
-    !closed &&
-    transport === target.transport &&
-    remote.address === target.address &&
-    remote.port === target.port
-  )
 }
 
 function givenUp(): SipTransportError {
