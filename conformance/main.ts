@@ -12,6 +12,7 @@ import { repositoryRoot } from '../test/support/repository.ts'
 import { type Check, formatResults, type Result, runChecks } from './check.ts'
 import { type OffhookProcess, startAnswer, startStrangers, startVariedEndpoint } from './peers/offhook.ts'
 import { freePort } from './peers/ports.ts'
+import { admissionChecks } from './admission-checks.ts'
 import { baresipChecks } from './baresip-checks.ts'
 import { callControlChecks } from './call-control-checks.ts'
 import { loadChecks } from './load-checks.ts'
@@ -56,6 +57,7 @@ if (hasSipp()) {
   together.push(...registrarScenarioChecks({ scenarios, logs }))
   together.push(...sippChecks({ scenarios, logs, echoPort: echo.port, variedPort: varied.port }))
   together.push(...proxyChecks({ scenarios, logs }))
+  together.push(...admissionChecks({ scenarios, logs }))
   together.push(...failoverChecks({ scenarios, logs }))
   together.push(...callControlChecks({ scenarios, logs }))
   together.push(...transferChecks({ scenarios, logs }))

@@ -86,8 +86,9 @@ test('User-to-User: hex, which is the default, and ascii (RFC 7433 §4.1)', t =>
   t.end()
 })
 
+const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+
 test('Identity: the parts of a PASSporT, not verified (RFC 8224, RFC 8588)', t => {
-  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
   const payload = { attest: 'A', dest: { tn: ['12155551213'] }, iat: 1443208345, orig: { tn: '12155551212' } }
   const token = `${part({ alg: 'ES256', ppt: 'shaken', typ: 'passport' })}.${part(payload)}.c2ln`
   const [full, compact] = identity([

@@ -180,8 +180,9 @@ test('processes with one key take the nonces of each other; others do not', asyn
   t.match(await stranger.ask(answerOf(client)), { statusCode: 401 })
 })
 
+const secretOf = (): undefined => undefined
+
 test('bad options are named', t => {
-  const secretOf = (): undefined => undefined
   t.throws(() => admitDigest({ realm: '', secretOf }), { message: /realm/ })
   t.throws(() => admitDigest({ realm: 'a', secretOf, key: new Uint8Array(8) }), { message: /key/ })
   t.throws(() => admitDigest({ realm: 'a', secretOf, algorithms: [] }), { message: /algorithms/ })
@@ -189,9 +190,10 @@ test('bad options are named', t => {
   t.end()
 })
 
+const octets = (length: number): fc.Arbitrary<Uint8Array> =>
+  fc.uint8Array({ minLength: length, maxLength: length })
+
 test('no nonce but ours is one: any octet changed, another realm, another key', t => {
-  const octets = (length: number): fc.Arbitrary<Uint8Array> =>
-    fc.uint8Array({ minLength: length, maxLength: length })
   fc.assert(
     fc.property(
       octets(32),
