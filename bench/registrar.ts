@@ -20,7 +20,7 @@ export async function run({ short }: BenchOptions): Promise<readonly BenchLine[]
   const count = short ? 1000 : 20_000
   /** The first registers, the others refresh. */
   const rounds = short ? 2 : 3
-  const perSecond = 1500
+  const perSecond = 1000
   const folder = mkdtempSync(join(tmpdir(), 'offhook-bench-'))
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
   const ours = await MeasuredChild.start(

@@ -28,6 +28,8 @@ const registrar = new Registrar({
     realm: '127.0.0.1',
     algorithms: ['MD5'],
     qop: ['auth'],
+    // Every registration takes a new one.
+    maxNonces: 200_000,
     secretOf: () => ({ password: 'wonderland' }),
   }),
 })
