@@ -50,8 +50,8 @@ const target = '10.0.0.1'
 const attacker = '10.0.0.66'
 /** Spoiled messages between two steps of 20 ms. */
 const perStep = 500
-/** Longer than any timer that a message may have started: 64*T1 for the ACK, as long again for the BYE, and the rest of a port. */
-const dyingDownMs = 180_000
+/** Longer than what a message may have started: 64*T1 for the ACK, as long again for the BYE, then twice the idle time of a connection. */
+const dyingDownMs = 320_000
 
 /** Runs on virtual time and a network in memory; the same options give the same run. */
 export async function runLiveFuzz(options: LiveFuzzOptions): Promise<LiveFuzzResult> {
