@@ -78,7 +78,8 @@ else missing.push('Kamailio, registrar and proxy: apt-get install kamailio')
 
 const results = [
   ...(await runChecks(alone.filter(isChosen), 1, tell)),
-  ...(await runChecks(together.filter(isChosen), 6, tell)),
+  // Most of the time they wait for each other's timers.
+  ...(await runChecks(together.filter(isChosen), 12, tell)),
 ]
 for (const child of running) {
   await child.stop()
