@@ -1,5 +1,5 @@
 /** The NOTIFYs of a REFER (RFC 3515 §2.4.4, §2.4.5): read on one side, written on the other. */
-import { Event, SubscriptionState } from '../message/headers/session.ts'
+import { Event } from '../message/headers/session.ts'
 import type { SipRequest } from '../message/message.ts'
 import { reasonPhrases } from '../message/status.ts'
 import type { ReferEvent } from './refer-table.ts'
@@ -22,7 +22,11 @@ export function readReferNotify(notify: SipRequest): ReferNews | undefined {
   try {
     const event = notify.get(Event)
     if (event?.value.toLowerCase() !== 'refer') return undefined
-    const state = notify.get(SubscriptionState)?.value.toLowerCase()
+    // Only the state counts, and some phones write parameters that cannot be read.
+    const state = /^\s*[^\s;]+/
+      .exec(notify.headers.get('Subscription-State') ?? '')?.[0]
+      .trim()
+      .toLowerCase()
     const match = statusLine.exec(Buffer.from(notify.body).toString('utf8', 0, 512))
     const statusCode = match === null ? undefined : Number(match[1])
     return {

@@ -26,6 +26,9 @@ const rows: readonly (readonly [body: string, state: string | undefined, event: 
     ['SIP/2.0 183 Progress', 'TERMINATED', 'fell-silent', 183],
     ['SIP/2.0 999 Nonsense', 'active', 'trying'],
     ['hello', 'terminated', 'fell-silent'],
+    // As Linphone 5.1 writes it: the state counts, parameters that cannot be read do not.
+    ['SIP/2.0 200 Ok', 'terminated;reason=reason=noresource', 'success', 200],
+    ['', 'terminated;reason=reason=noresource', 'fell-silent'],
   ]
 
 t.test('what a NOTIFY says of a REFER (RFC 3515 §2.4.4, §2.4.5)', async t => {
