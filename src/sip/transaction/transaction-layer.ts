@@ -265,9 +265,13 @@ export class TransactionLayer {
       if (transaction.request.method === 'CANCEL') this.#receiveCancel(transaction)
       else this.onRequest?.(transaction)
     } catch (error) {
-      // A header the user of the layer asked for, and which could not be parsed.
-      if (!(error instanceof SipParseError) || transaction.response !== undefined) throw error
-      transaction.reply(error.statusCode, { reasonPhrase: error.reasonPhrase })
+      const { request } = transaction
+      if (!(error instanceof SipParseError)) this.transport.noteFault(error, request)
+      if ((transaction.response?.statusCode ?? 0) >= 200) return
+      // A header the user of the layer asked for, and which could not be parsed; or the user failed.
+      if (error instanceof SipParseError)
+        transaction.reply(error.statusCode, { reasonPhrase: error.reasonPhrase })
+      else transaction.reply(500)
     }
   }
 

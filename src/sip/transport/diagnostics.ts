@@ -20,3 +20,17 @@ export interface MessageEvent {
 }
 
 export const messageChannel: DiagnosticsChannel<MessageEvent> = diagnosticsChannel('offhook:sip:message')
+
+/** Something threw while a message was received: a defect here, or a callback of the application's. The message was dropped or answered 500. */
+export interface FaultEvent {
+  /** The token given as `endpoint` to the transport layer. */
+  readonly endpoint: object
+  /** `clock.now()` in milliseconds. */
+  readonly at: number
+  readonly error: unknown
+  /** Method of the request, or of the one that the response answers; `undefined`: it was not read so far. */
+  readonly method: string | undefined
+  readonly callId: string | undefined
+}
+
+export const faultChannel: DiagnosticsChannel<FaultEvent> = diagnosticsChannel('offhook:sip:fault')

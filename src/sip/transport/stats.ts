@@ -17,6 +17,8 @@ export interface TransportStats {
   parseErrors: number
   /** Messages at which the parser itself failed: always 0, or a defect to report. */
   parserFaults: number
+  /** Messages at whose handling something threw, a callback of the application's or a defect: see the channel `offhook:sip:fault`. */
+  faults: number
   /** Malformed requests that got their 4xx or 505. */
   rejected: number
   dropped: Record<DropCause, number>
@@ -47,6 +49,7 @@ export function emptyStats(): TransportStats {
     sent: 0,
     parseErrors: 0,
     parserFaults: 0,
+    faults: 0,
     rejected: 0,
     dropped: { keepAlive: 0, malformed: 0, foreignResponse: 0, unattended: 0 },
     connections: {

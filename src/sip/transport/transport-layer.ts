@@ -11,6 +11,7 @@ import { checkMessage } from '../message/validate.ts'
 import { familyOf } from './addresses.ts'
 import { Connections } from './connections.ts'
 import type { Destination } from './destination.ts'
+import { faultChannel } from './diagnostics.ts'
 import { SipTransportError } from './errors.ts'
 import type { BoundAddress, Flow } from './flow.ts'
 import { LocalAddresses } from './local-addresses.ts'
@@ -369,11 +370,23 @@ export class TransportLayer {
       if (message.kind === 'request') this.#receiveRequest(message, flow)
       else this.#receiveResponse(message, flow)
     } catch (error) {
-      if (!(error instanceof SipParseError)) throw error
+      if (!(error instanceof SipParseError)) {
+        this.noteFault(error, message)
+        return
+      }
       // A header that somebody above asked for, and which is not among those checked before.
       this.#stats.parseErrors++
       this.#stats.dropped.malformed++
     }
+  }
+
+  /** Something above threw while it handled that message: no peer may end the process, and with it all the other calls. */
+  noteFault(error: unknown, message?: SipRequest | SipResponse): void {
+    this.#stats.faults++
+    if (!faultChannel.hasSubscribers) return
+    const at = this.#runtime.clock.now()
+    const [method, callId] = [message?.cseq.method, message?.callId]
+    faultChannel.publish({ endpoint: this.endpoint, at, error, method, callId })
   }
 
   #refuse(fault: unknown, flow: Flow): void {
@@ -423,7 +436,7 @@ export class TransportLayer {
       this.#stats.rejected++
       if ('then' in sent) ignoreFailure(sent)
     } catch (failure) {
-      if (!(failure instanceof SipError)) throw failure
+      if (!(failure instanceof SipError)) this.noteFault(failure)
       this.#stats.dropped.malformed++
     }
   }

@@ -2,7 +2,9 @@ import t from 'tap'
 import { createResponse } from '../../../src/sip/message/build.ts'
 import { MinSe } from '../../../src/sip/message/headers/session.ts'
 import type { ServerTransaction } from '../../../src/sip/transaction/server-transaction.ts'
-import { header, requestText, startLine } from '../transport/world.ts'
+import { faultChannel } from '../../../src/sip/transport/diagnostics.ts'
+import type { FaultEvent } from '../../../src/sip/transport/diagnostics.ts'
+import { header, requestText, responseText, startLine } from '../transport/world.ts'
 import { assertClean, bench, request } from './fixture.ts'
 import type { Bench } from './fixture.ts'
 
@@ -457,5 +459,56 @@ t.test('an ACK is sent without a transaction, and may be sent again (§13.2.2.4)
   t.equal(heard.length, 2, 'nothing repeats it by itself')
   for (const text of heard) t.equal(text.match(/^Via:/gm)?.length, 1)
   t.not(header(heard[0] ?? '', 'Via'), header(heard[1] ?? '', 'Via'))
+  await assertClean(t, b)
+})
+
+t.test('a user that throws does not end the process: 500, a counter and the channel of faults', async t => {
+  const b = await bench()
+  const faults: FaultEvent[] = []
+  t.teardown(faultChannel.subscribe(event => faults.push(event)))
+  const defect = new TypeError('a defect of the application')
+  b.layer.onRequest = () => {
+    throw defect
+  }
+  b.peer.say(requestText())
+  await b.world.clock.settle()
+  t.match(startLine(b.peer.take()[0] ?? ''), /^SIP\/2\.0 500 /)
+  t.equal(b.transport.stats().faults, 1)
+  t.match(faults, [{ endpoint: b.transport.endpoint, error: defect, method: 'OPTIONS', callId: /./ }])
+
+  b.layer.onRequest = transaction => {
+    transaction.reply(486)
+    throw defect
+  }
+  b.peer.say(requestText({ via: via('10.0.0.2', 'z9hG4bK-answered') }))
+  await b.world.clock.settle()
+  t.same(b.peer.take().map(startLine), ['SIP/2.0 486 Busy Here'], 'what was answered stays answered')
+
+  b.layer.onAck = () => {
+    throw defect
+  }
+  b.peer.say(ack('<sip:us@10.0.0.1>;tag=x', 'z9hG4bK-ack'))
+  await b.world.clock.settle()
+  t.equal(b.transport.stats().faults, 3)
+  t.equal(faults.length, 3)
+
+  b.layer.onRequest = transaction => transaction.reply(200)
+  b.peer.say(requestText({ via: via('10.0.0.2', 'z9hG4bK-later') }))
+  await b.world.clock.settle()
+  t.same(b.peer.take().map(startLine), ['SIP/2.0 200 OK'], 'and the layer goes on')
+  await assertClean(t, b)
+})
+
+t.test('a client whose callback throws keeps its transaction, and its end', async t => {
+  const b = await bench()
+  const transaction = b.layer.request(request('OPTIONS'))
+  transaction.onResponse = () => {
+    throw new TypeError('a defect of the application')
+  }
+  await b.world.clock.settle()
+  const [sent = ''] = b.peer.take()
+  b.peer.say(responseText(sent, '200 OK'))
+  await b.world.clock.settle()
+  t.equal(b.transport.stats().faults, 1)
   await assertClean(t, b)
 })
