@@ -48,7 +48,7 @@ export function reliabilityOption(value: Reliability | undefined): Reliability {
 }
 
 /** Three minutes: what trunks allow a phone to ring. */
-export const defaultRingTimeoutMs = 180_000
+const defaultRingTimeoutMs = 180_000
 const defaultNoticeMs = 60_000
 
 /** When a call is warned, and when it ends, milliseconds after the answer. */

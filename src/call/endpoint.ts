@@ -350,8 +350,10 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       session.reject(480)
       return
     }
-    const call = new IncomingCall(this.#context, session, admitted)
-    call.replaces = this.#transfers.replacedBy(session.invite)
+    const call = new IncomingCall(this.#context, session, {
+      admission: admitted,
+      replaces: this.#transfers.replacedBy(session.invite),
+    })
     this.#calls.add(call)
     void this.#run(handler, call)
   }

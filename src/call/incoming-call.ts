@@ -42,6 +42,11 @@ export interface RejectOptions {
 /** A call somebody makes to us. */
 export class IncomingCall extends Call {
   readonly direction = 'inbound'
+  /**
+   * The call that this one takes the place of (Replaces, RFC 3891), when a transfer leads here: answering this one hangs that one up, refusing
+   * leaves it as it is.
+   */
+  readonly replaces: Call | undefined
   protected readonly session: InviteServerSession
   #answer: Promise<Media> | undefined
   #early: Promise<Media> | undefined
@@ -50,19 +55,22 @@ export class IncomingCall extends Call {
   #whenConfirmed: (() => void) | undefined
 
   /** @internal */
-  constructor(context: CallContext, session: InviteServerSession, admission?: Admitted) {
+  constructor(
+    context: CallContext,
+    session: InviteServerSession,
+    {
+      admission,
+      replaces,
+    }: { readonly admission: Admitted | undefined; readonly replaces: Call | undefined },
+  ) {
     super(context, admission)
     this.session = session
+    this.replaces = replaces
     session.handlers = this.commonHandlers()
     this.began()
     this.limitRinging(() => this.#rangOut())
   }
 
-  /**
-   * The call that this one takes the place of (Replaces, RFC 3891), when a transfer leads here: answering this one hangs that one up, refusing
-   * leaves it as it is.
-   */
-  replaces: Call | undefined
   /** The INVITE as it came. */
   get invite(): SipRequest {
     return this.session.invite
@@ -199,7 +207,6 @@ export class IncomingCall extends Call {
     const media = await early
     this.#throwIfOver()
     if (!this.session.answer(headers === undefined ? {} : { headers })) this.#throwIfOver()
-    void this.replaces?.hangup() // RFC 3891 §3
     return media
   }
 

@@ -18,11 +18,12 @@ import { checkHeaders, parseTarget } from './checks.ts'
 import { identityHeaders } from './identity-options.ts'
 import type { IdentityOptions } from './identity-options.ts'
 import { reportListenerError } from './emitter.ts'
+import { ringLimit } from './control-options.ts'
 import type { CallControlOptions, EndpointControlOptions } from './control-options.ts'
 import type { CodecName } from './options.ts'
 import type { Registration } from './registration.ts'
 import { sdpBody, sdpText } from './sdp-body.ts'
-import { trunkRoute } from './trunk.ts'
+import { anonymousFrom, fromOf, trunkRoute } from './trunk.ts'
 import type { Trunk } from './trunk.ts'
 
 export interface Progress {
@@ -30,12 +31,9 @@ export interface Progress {
   readonly reasonPhrase: string
 }
 
-/** Three minutes: what trunks allow a phone to ring. */
-const defaultRingTimeoutMs = 180_000
-
 export interface CallOptions
   extends Cancellable, CallControlOptions, Pick<EndpointControlOptions, 'followRedirects'> {
-  /** Gives up (CANCEL) when nobody has answered for so long. Default 180,000. */
+  /** Gives up (CANCEL) when nobody has answered for so long, in milliseconds. Default 180,000; 0 lets it ring until the other side gives up. */
   readonly ringTimeoutMs?: number
   /** As whom and through whom; without one the call goes straight to the target. */
   readonly trunk?: Trunk
@@ -105,10 +103,10 @@ export class OutgoingCall extends Call {
     const headers = [...identityHeaders(options.identity), ...(options.headers ?? [])]
     signal?.throwIfAborted()
     this.limitDuration(options)
-    const from = plan.from ?? `sip:offhook@${bracketed(this.context.hostTowards(plan.towards))}`
+    const from = plan.from ?? anonymousFrom(this.context.hostTowards(plan.towards))
     const media = await this.prepareMedia(options.codecs, plan.towards)
     signal?.throwIfAborted()
-    const answered = this.#untilAnswered(options)
+    const answered = this.#untilAnswered(signal, plan.ringMs)
     const { sessionTimer, followRedirects = this.context.followRedirects } = options
     this.#session = invite({
       ...(sessionTimer === undefined ? {} : { sessionTimer }),
@@ -160,11 +158,11 @@ export class OutgoingCall extends Call {
   }
 
   /** Resolves with the ACK; rejects when the call ends before, nobody answers in time or `signal` aborts. */
-  #untilAnswered({ signal, ringTimeoutMs = defaultRingTimeoutMs }: CallOptions): Promise<void> {
+  #untilAnswered(signal: AbortSignal | undefined, ringMs: number | undefined): Promise<void> {
     const { clock } = this.context
     return new Promise((resolve, reject) => {
       const settle = (error?: unknown): void => {
-        timer.cancel()
+        timer?.cancel()
         signal?.removeEventListener('abort', onAbort)
         this.#whenConfirmed = undefined
         if (error === undefined) resolve()
@@ -175,9 +173,12 @@ export class OutgoingCall extends Call {
         settle(error)
       }
       const onAbort = (): void => giveUp(signal?.reason)
-      const timer = clock.setTimer(clock.now() + ringTimeoutMs, () => {
-        giveUp(new SipErrorClass('SIP_TIMEOUT', `nobody answered within ${ringTimeoutMs} ms (ringTimeoutMs)`))
-      })
+      const timer =
+        ringMs === undefined
+          ? undefined
+          : clock.setTimer(clock.now() + ringMs, () =>
+              giveUp(new SipErrorClass('SIP_TIMEOUT', `nobody answered within ${ringMs} ms (ringTimeoutMs)`)),
+            )
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#whenConfirmed = () => settle()
       void this.ended.then(ended => settle(callFailure(ended, this.#session)))
@@ -189,6 +190,8 @@ interface CallPlan {
   readonly target: string
   readonly from: string | undefined
   readonly route: readonly NameAddr[]
+  /** Undefined: for ever. */
+  readonly ringMs: number | undefined
   /** What a registration decides. */
   readonly registered: Partial<InviteOptions>
   /** The first hop. */
@@ -197,30 +200,22 @@ interface CallPlan {
 
 /** Everything the caller passed in, checked before anything is opened. @throws OptionError naming the field */
 function planCall(target: string, options: CallOptions): CallPlan {
-  const { headers, ringTimeoutMs = defaultRingTimeoutMs } = options
-  checkHeaders(headers)
-  if (!(ringTimeoutMs > 0))
-    throw new OptionError('ringTimeoutMs', `${ringTimeoutMs} lets nothing ring; give milliseconds above 0`)
+  const { registration } = options
+  checkHeaders(options.headers)
+  if (registration !== undefined && options.trunk !== undefined)
+    throw new OptionError('registration', 'give it or a trunk: a call is made as one of them')
   const called = parseTarget(target, 'target')
-  const registered = options.registration?.routeTo(called.uri)
+  const registered = registration?.routeTo(called.uri)
   const trunk = registered?.trunk ?? options.trunk
   const route = trunkRoute(trunk)
-  const aor = trunk === undefined ? undefined : parseTarget(trunk.aor, 'trunk.aor')
-  const from =
-    options.from === undefined
-      ? aor?.with({ displayName: trunk?.displayName ?? aor.displayName }).toString()
-      : parseTarget(options.from, 'from').toString()
   return {
     target: called.uriText,
-    from,
+    from: fromOf(options.from, trunk),
     route,
+    ringMs: ringLimit(options.ringTimeoutMs),
     registered: registered?.invite ?? {},
     towards: registered?.invite.destination ?? destinationOf((route[0] ?? called).uri),
   }
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host
 }
 
 /** Why a call did not come about, as the error `endpoint.call()` throws. */

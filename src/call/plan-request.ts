@@ -4,7 +4,7 @@ import { destinationOf } from '../sip/transport/locate.ts'
 import { checkHeaders, parseTarget } from './checks.ts'
 import { checkRequestMethod, wireBody } from './requests.ts'
 import type { RequestOptions } from './requests.ts'
-import { trunkRoute } from './trunk.ts'
+import { anonymousFrom, fromOf, trunkRoute } from './trunk.ts'
 import type { Trunk } from './trunk.ts'
 
 export interface EndpointRequestOptions extends RequestOptions {
@@ -21,7 +21,7 @@ export function planRequest(
   options: EndpointRequestOptions,
   hostTowards: (towards: Destination) => string,
 ): CoreRequestOptions {
-  const { trunk, headers, body } = options
+  const { trunk, from, headers, body } = options
   checkRequestMethod(method, 'method')
   checkHeaders(headers)
   const called = parseTarget(target, 'target')
@@ -30,21 +30,10 @@ export function planRequest(
   return {
     method,
     target: called.uriText,
-    from: fromOf(options) ?? `sip:offhook@${bracketed(hostTowards(destinationOf((route[0] ?? called).uri)))}`,
+    from: fromOf(from, trunk) ?? anonymousFrom(hostTowards(destinationOf((route[0] ?? called).uri))),
     ...(headers === undefined ? {} : { headers }),
     ...(body === undefined ? {} : { body: wireBody(body) }),
     ...(credentials === undefined ? {} : { credentials }),
     ...(route.length === 0 ? {} : { route: route.map(String) }),
   }
-}
-
-function fromOf({ from, trunk }: EndpointRequestOptions): string | undefined {
-  if (from !== undefined) return parseTarget(from, 'from').toString()
-  if (trunk === undefined) return undefined
-  const aor = parseTarget(trunk.aor, 'trunk.aor')
-  return aor.with({ displayName: trunk.displayName ?? aor.displayName }).toString()
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host
 }

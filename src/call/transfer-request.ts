@@ -13,6 +13,7 @@ import { NameAddr } from '../sip/message/name-addr.ts'
 import { telToSip } from '../sip/message/uri.ts'
 import type { Call } from './call.ts'
 import { checkHeaders, parseTarget } from './checks.ts'
+import { ringLimit } from './control-options.ts'
 import type { RejectOptions } from './incoming-call.ts'
 import type { CallOptions } from './outgoing-call.ts'
 
@@ -21,6 +22,9 @@ const DECIDE_MS = 20_000
 
 /** Added to the ring time: the subscription lasts until the outcome is known. */
 const SUBSCRIPTION_SLACK_MS = 30_000
+
+/** What the subscription counts with when the new call may ring for ever. */
+const LONGEST_RING_MS = 3_600_000
 
 export interface TransferAcceptOptions extends CallOptions {
   /** Whom to call in place of what was asked for: a number made into a URI of the trunk, for example. */
@@ -105,7 +109,7 @@ export class TransferRequest {
       session,
       clock,
       id: incoming.request.cseq.sequence,
-      expiresMs: (options.ringTimeoutMs ?? 180_000) + SUBSCRIPTION_SLACK_MS,
+      expiresMs: (ringLimit(options.ringTimeoutMs) ?? LONGEST_RING_MS) + SUBSCRIPTION_SLACK_MS,
       silent: !order.notify,
     })
     notifier.tell(100)

@@ -25,3 +25,16 @@ export function trunkRoute(trunk: Trunk | undefined): readonly NameAddr[] {
   if (outboundProxy !== undefined) proxies.unshift(parseTarget(outboundProxy, 'trunk.outboundProxy'))
   return proxies.map(({ uri }) => new NameAddr({ uri: uri.kind === 'sip' ? uri.withParam('lr', true) : uri }))
 }
+
+/** Who a request is from, when that is said at all. @throws OptionError naming the field */
+export function fromOf(from: string | undefined, trunk: Trunk | undefined): string | undefined {
+  if (from !== undefined) return parseTarget(from, 'from').toString()
+  if (trunk === undefined) return undefined
+  const aor = parseTarget(trunk.aor, 'trunk.aor')
+  return aor.with({ displayName: trunk.displayName ?? aor.displayName }).toString()
+}
+
+/** The From of those who say nothing about it. */
+export function anonymousFrom(host: string): string {
+  return `sip:offhook@${host.includes(':') ? `[${host}]` : host}`
+}

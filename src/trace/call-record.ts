@@ -65,6 +65,8 @@ export interface CallRecord {
     readonly digitsSent: string
     /** Whom it was, or was to be, transferred to. */
     readonly transferTargets?: readonly string[]
+    /** Where a 3xx that was not followed pointed. */
+    readonly redirectTargets?: readonly string[]
   }
   /** Which policy let the call in, and the realm where there is one; absent where the endpoint asks nobody. */
   readonly admission?: { readonly by: string; readonly realm?: string }
@@ -75,7 +77,7 @@ export interface CallRecord {
   readonly setupMs?: number
   /** From the 2xx to the end. */
   readonly durationMs?: number
-  readonly ended?: Omit<CallEnded, 'error' | 'durationMs'> & { readonly error?: string }
+  readonly ended?: Omit<CallEnded, 'error' | 'durationMs' | 'targets'> & { readonly error?: string }
   readonly media?: CallMedia
   /** The first 16; absent when there were none. */
   readonly transfers?: readonly TransferRecord[]

@@ -318,6 +318,7 @@ export class Trace {
         ...(call.admission?.user === undefined ? {} : { admittedUser: call.admission.user }),
         digitsReceived: trace.digitsReceived,
         digitsSent: trace.digitsSent,
+        ...(trace.ended?.targets === undefined ? {} : { redirectTargets: trace.ended.targets }),
         ...(trace.transfers.list.length === 0 ? {} : { transferTargets: [...trace.transfers.targets] }),
       },
       ...admissionOf(call.admission),
@@ -397,7 +398,7 @@ function mediaOf(call: Call): CallMedia | undefined {
 }
 
 function plain(ended: CallEnded): NonNullable<CallRecord['ended']> {
-  const { error, durationMs: _, ...rest } = ended
+  const { error, durationMs: _, targets: __, ...rest } = ended
   return error === undefined ? rest : { ...rest, error: error.message }
 }
 

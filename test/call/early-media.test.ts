@@ -167,13 +167,14 @@ t.test(
   },
 )
 
+async function answers(call: IncomingCall): Promise<void> {
+  await call.answer()
+  await call.ended
+}
+
 t.test(
   'who requires reliability refuses those without it, and is refused by them (RFC 3262 §3, §4)',
   async t => {
-    const answers = async (call: IncomingCall): Promise<void> => {
-      await call.answer()
-      await call.ended
-    }
     await withDesk({ caller: 'off', desk: 'required' }, answers, async ({ call }) => {
       await t.rejects(call(), refusedWith(421))
     })

@@ -18,6 +18,8 @@ t.test(
   async t => {
     const lab = createLab()
     const phone = await lab.endpoint('phone.lab')
+    const registration = phone.register({ aor: 'sip:phone@agent.lab' })
+    await registration.unregister()
     const before = lab.network.counters.sent
     const cases: readonly (readonly [field: string, target: unknown, options?: object])[] = [
       ['target', 'foo-555-0100'],
@@ -34,7 +36,8 @@ t.test(
       ['from', target, { from: 'me' }],
       ['headers', target, { headers: [['Via', 'SIP/2.0/UDP evil']] }],
       ['headers', target, { headers: [['l', '7']] }],
-      ['ringTimeoutMs', target, { ringTimeoutMs: 0 }],
+      ['ringTimeoutMs', target, { ringTimeoutMs: -1 }],
+      ['registration', target, { registration, trunk: { aor: 'sip:a@b' } }],
       ['codecs', target, { codecs: ['GSM'] }],
     ]
     await lab.run(async () => {

@@ -316,6 +316,11 @@ t.test('a redirection is followed when asked for, else told', async t => {
       statusCode: 302,
       targets: ['sip:desk@desk.lab'],
     })
+    const { personal, ...rest } =
+      lab.records.find(record => record.personal.redirectTargets !== undefined) ?? {}
+    t.same(personal?.redirectTargets, ['sip:desk@desk.lab'])
+    t.match(rest, { direction: 'outbound', ended: { cause: 'refused', statusCode: 302 } })
+    t.notMatch(JSON.stringify(rest), /desk/, 'addresses are personal data')
   })
 })
 

@@ -162,6 +162,33 @@ t.test(
   },
 )
 
+t.test(
+  'a call answered after early media takes the place of the other when the ACK has come, no earlier',
+  async t => {
+    const stateAtAnswer: (string | undefined)[] = []
+    await office(
+      async ({ alice, bob, carol }) => {
+        const call = await alice.endpoint.call(bob.uri)
+        const taken = accepting(bob.calls[0] as Call)
+        const consultation = await alice.endpoint.call(carol.uri)
+        t.match(await call.transfer(consultation), { outcome: 'transferred' })
+        t.match(await consultation.ended, { by: 'remote', cause: 'hangup' })
+        t.same(stateAtAnswer, [undefined, 'confirmed'])
+        const { next } = await taken
+        await (next as Call).hangup()
+      },
+      {
+        carol: async call => {
+          await call.progress()
+          await call.answer()
+          stateAtAnswer.push(call.replaces?.state)
+          await call.ended
+        },
+      },
+    )
+  },
+)
+
 let consultant: Promise<Call> = Promise.reject(new Error('nobody consulted'))
 consultant.catch(() => {})
 
