@@ -2,6 +2,7 @@ import type { SipRequest, SipResponse } from '../message/message.ts'
 import type { ServerTransaction } from '../transaction/server-transaction.ts'
 import type { DigestClient } from '../auth/client.ts'
 import type { Flow } from '../transport/flow.ts'
+import type { Dialog } from './dialog.ts'
 import type { NegotiationState, OfferState, PendingInvite } from './offer-answer.ts'
 import type { SessionHost } from './session-host.ts'
 import type { SessionRefresh } from './session-refresh.ts'
@@ -31,6 +32,8 @@ export interface ChangingSession {
   successResponse(request: SipRequest, body: SessionBody | undefined): SipResponse
   /** Keeps to the connection a message of the dialog used. */
   useFlow(flow: Flow | undefined): void
+  /** An UPDATE brought offer and answer in that dialog to an end; `theirs` is the peer's description. */
+  agreed(dialog: Dialog, theirs: SessionBody): void
   /** 64*T1 without ACK for a 2xx. */
   notAcknowledged(): void
   /** 481, 408 or no answer to a request of ours. */

@@ -80,6 +80,14 @@ export class EarlyDialogs {
     return known
   }
 
+  /** An UPDATE in that dialog: the owner's media follows it from now on, and what came before it is not handed over again. */
+  agreed(dialog: Dialog, theirs: SessionBody): void {
+    const early = this.get(dialog.id.remoteTag)
+    if (early?.dialog !== dialog) return
+    early.body = theirs
+    this.heard = early
+  }
+
   /** What the response brought goes to the owner, and its PRACK to the peer. */
   take(
     early: EarlyDialog,

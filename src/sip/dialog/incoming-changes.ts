@@ -85,6 +85,7 @@ export class IncomingChanges {
     this.#consult(transaction, offer, body => {
       negotiation.offer = 'stable'
       this.#dialog.refreshTarget(request)
+      this.#session.agreed(this.#dialog, offer)
       this.#success(transaction, body)
     })
   }

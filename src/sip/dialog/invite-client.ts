@@ -231,6 +231,10 @@ export class ClientSession
     return this.dialog ?? this.#early.heard?.dialog
   }
 
+  override agreed(dialog: Dialog, theirs: SessionBody): void {
+    this.#early.agreed(dialog, theirs)
+  }
+
   protected contact(): string {
     return this.#contact
   }

@@ -349,6 +349,9 @@ export abstract class InviteSessionBase<
     new ServerRequest(this.host, transaction).respond(statusCode, options)
   }
 
+  /** Of interest where one INVITE has several dialogs. */
+  agreed(_dialog: Dialog, _theirs: SessionBody): void {}
+
   notAcknowledged(): void {
     this.feed('no-ack')
   }

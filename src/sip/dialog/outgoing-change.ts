@@ -196,6 +196,7 @@ export class OutgoingChange {
         if (answer === undefined) throw new SipDialogStateError('nobody answers offers: set handlers.onOffer')
       } else {
         await handlers.onAnswer?.(body, context)
+        if (!inviting) session.agreed(this.dialog, body)
       }
     } catch (error) {
       failure = error

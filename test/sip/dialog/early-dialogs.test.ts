@@ -170,3 +170,48 @@ t.test('what is heard of a PRACK does not touch the call: 481, or nothing at all
   t.equal(session.state, 'confirmed')
   t.same(log, ['early early peer true', 'confirmed'])
 })
+
+t.test(
+  'a fork that is not heard changes its session before it wins: the owner is not handed its old answer',
+  async t => {
+    const { world, log } = await calling(true)
+    const { peer } = world
+    const invite = peer.lastRequest('INVITE')
+    for (const toTag of ['a', 'b']) {
+      peer.respond(invite, 183, { toTag, headers: reliably(1), body: sdp(`of ${toTag}`) })
+      await world.run()
+      peer.respond(peer.lastRequest('PRACK'), 200, { toTag })
+    }
+    peer.send(peer.inOurDialog('UPDATE', invite, { tag: 'a', fromTag: 'a', cseq: 10, body: sdp('moved') }))
+    await world.run()
+    t.equal(textOf(peer.lastResponse('UPDATE', 200)), 'ours')
+    peer.respond(invite, 183, { toTag: 'a', headers: reliably(2) })
+    await world.run()
+    peer.respond(invite, 200, { toTag: 'a' })
+    await world.run()
+    t.same(log, ['early of a a true', 'early of b b true', 'offer moved update', 'confirmed'])
+  },
+)
+
+t.test(
+  'a fork that changed its session, and then another that was heard later, wins with its last description',
+  async t => {
+    const { world, session, log } = await calling(true)
+    const { peer } = world
+    const invite = peer.lastRequest('INVITE')
+    peer.respond(invite, 183, { toTag: 'a', headers: reliably(1), body: sdp('of a') })
+    await world.run()
+    peer.respond(peer.lastRequest('PRACK'), 200, { toTag: 'a' })
+    await world.run()
+    const changed = session.update({ offer: sdp('change') })
+    await world.run()
+    peer.respond(peer.lastRequest('UPDATE'), 200, { toTag: 'a', body: sdp('changed') })
+    await world.run()
+    await changed
+    peer.respond(invite, 183, { toTag: 'b', headers: reliably(1), body: sdp('of b') })
+    await world.run()
+    peer.respond(invite, 200, { toTag: 'a' })
+    await world.run()
+    t.same(log, ['early of a a true', 'answer changed', 'early of b b true', 'answer changed', 'confirmed'])
+  },
+)
