@@ -3,12 +3,12 @@ import type { Clock, Random, Timer } from '../../runtime/runtime.ts'
 import { DigestClient, SipAuthError } from '../auth/client.ts'
 import { SipResponseError } from '../dialog/errors.ts'
 import { sendAuthenticated } from '../dialog/outgoing.ts'
+import type { Attempt } from '../dialog/outgoing.ts'
 import type { HeaderList } from '../dialog/session-types.ts'
 import { randomTag } from '../dialog/tags.ts'
 import { createRequest } from '../message/build.ts'
 import type { SipRequest, SipResponse } from '../message/message.ts'
 import { NameAddr } from '../message/name-addr.ts'
-import type { SipUri } from '../message/uri.ts'
 import type { TransactionLayer } from '../transaction/transaction-layer.ts'
 import type { Destination } from '../transport/destination.ts'
 import type { Flow } from '../transport/flow.ts'
@@ -231,10 +231,9 @@ export class RegistrationClient {
     this.#error = undefined
     this.#retryAfterSeconds = undefined
     try {
-      const { response, flow } = await sendAuthenticated(this.#host.transactions, this.#digest, () => ({
-        request: this.#compose(this.#expiresSeconds),
-        destination: this.destination,
-      }))
+      const { response, flow } = await sendAuthenticated(this.#host.transactions, this.#digest, () =>
+        this.#attempt(),
+      )
       this.#answered(response, flow)
     } catch (error) {
       this.#error = asSipError(error)
@@ -242,6 +241,22 @@ export class RegistrationClient {
       const refused = error instanceof SipAuthError || this.#error.code === 'SIP_OPTION'
       if (!refused) this.#flow = undefined
       this.#feed(refused ? 'refused' : 'failed')
+    }
+  }
+
+  /** One REGISTER. The servers of a domain may take different transports: our own Contact follows. */
+  #attempt(): Attempt {
+    const { destination } = this
+    let before: readonly string[] | undefined = this.#sent
+    return {
+      request: this.#compose(this.#expiresSeconds),
+      destination,
+      prepare: (request, way) => {
+        // Before the first server nothing has gone out; a server that was left may have what it was sent.
+        this.#sent = before ?? this.#sent
+        before = undefined
+        request.headers.set('Contact', this.#currentContacts(way).join(', '))
+      },
     }
   }
 
@@ -306,7 +321,10 @@ export class RegistrationClient {
   #compose(expiresSeconds: number): SipRequest {
     const { aor, registrar, proxy, headers } = this.plan
     this.#sequence++
-    const contacts = expiresSeconds === 0 ? this.#sent.map(uri => `<${uri}>`) : this.#currentContacts()
+    const contacts =
+      expiresSeconds === 0
+        ? this.#sent.map(uri => `<${uri}>`)
+        : this.#currentContacts(this.flow ?? this.destination)
     const plan: (readonly [string, string])[] = [
       ...(proxy === undefined ? [] : [['Route', proxy.toString()] as const]),
       ['Max-Forwards', '70'],
@@ -333,9 +351,9 @@ export class RegistrationClient {
   }
 
   /** Ours, the others, and with `expires=0` what we had registered before our address changed. */
-  #currentContacts(): readonly string[] {
+  #currentContacts(way: Flow | Destination): readonly string[] {
     const { plan } = this
-    const own = this.#ownContact()
+    const own = this.#host.transport.contactFor(way, plan.contactUser)
     let params = new NameAddr({ uri: own })
     if (plan.q !== undefined) params = params.withParam('q', String(plan.q))
     if (plan.instance !== undefined) params = params.withParam('+sip.instance', plan.instance)
@@ -345,11 +363,6 @@ export class RegistrationClient {
     const gone = this.#regId === undefined ? this.#sent.filter(uri => !this.#contacts.includes(uri)) : []
     this.#sent = this.#contacts
     return [params, ...plan.others, ...gone.map(uri => `<${uri}>;expires=0`)].map(String)
-  }
-
-  #ownContact(): SipUri {
-    const { destination } = this
-    return this.#host.transport.contactFor(this.flow ?? destination, this.plan.contactUser)
   }
 
   /** 0 up to 1. */
