@@ -1,6 +1,6 @@
 /** What a recording holds, read without any of our own audio code. */
 
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 
 interface Recording {
   readonly sampleRate: number
@@ -55,6 +55,49 @@ export function measureTone({ sampleRate, channels }: Recording, channel: number
     levelDbfs: median(pieces.map(({ levelDbfs }) => levelDbfs)),
     purity: median(pieces.map(({ purity }) => purity)),
   }
+}
+
+/** How long a tone was there, and how loud: the pieces of 100 ms that hold little else. */
+export function findTone(
+  { sampleRate, channels }: Recording,
+  channel: number,
+  hz: number,
+): { readonly seconds: number; readonly levelDbfs: number } {
+  const samples = channels[channel] ?? new Float64Array()
+  const step = Math.round(sampleRate / 10)
+  const levels: number[] = []
+  for (let at = 0; at + step <= samples.length; at += step) {
+    const { purity, levelDbfs } = measurePiece(samples.subarray(at, at + step), sampleRate, hz)
+    if (purity > 0.9) levels.push(levelDbfs)
+  }
+  return { seconds: levels.length / 10, levelDbfs: median(levels) }
+}
+
+/** A sine of a quarter of full scale, 16 bit, 8 kHz. */
+export function sine(hz: number, seconds: number): Int16Array {
+  return Int16Array.from({ length: seconds * 8000 }, (_, at) =>
+    Math.round(8192 * Math.sin((2 * Math.PI * hz * at) / 8000)),
+  )
+}
+
+/** The same as a WAV file. */
+export function writeTone(file: string, hz: number, seconds: number): void {
+  const samples = sine(hz, seconds)
+  const data = Buffer.alloc(44 + 2 * samples.length)
+  data.write('RIFF    WAVEfmt ')
+  data.writeUInt32LE(data.length - 8, 4)
+  data.writeUInt32LE(16, 16)
+  // PCM, one channel.
+  data.writeUInt16LE(1, 20)
+  data.writeUInt16LE(1, 22)
+  data.writeUInt32LE(8000, 24)
+  data.writeUInt32LE(16_000, 28)
+  data.writeUInt16LE(2, 32)
+  data.writeUInt16LE(16, 34)
+  data.write('data', 36)
+  data.writeUInt32LE(2 * samples.length, 40)
+  for (const [at, sample] of samples.entries()) data.writeInt16LE(sample, 44 + 2 * at)
+  writeFileSync(file, data)
 }
 
 /** Correlates with the tone in both phases. */

@@ -24,6 +24,8 @@ import { proxyChecks } from './proxy-checks.ts'
 import { hasKamailio } from './peers/kamailio.ts'
 import { baresipRegistrationChecks, kamailioRegistrationChecks } from './registration-checks.ts'
 import { registrarScenarioChecks } from './registrar-scenarios.ts'
+import { hasLinphone } from './peers/linphone.ts'
+import { baresipPhoneChecks, linphoneChecks } from './softphone-checks.ts'
 import { sippChecks } from './sipp-checks.ts'
 import { hasStunnel } from './peers/stunnel.ts'
 import { tlsChecks } from './tls-checks.ts'
@@ -70,8 +72,16 @@ if (hasSipp()) {
   missing.push('SIPp, and with it every scenario in conformance/sipp: apt-get install sip-tester')
 }
 if (hasBaresip())
-  alone.push(...baresipChecks(logs), ...transferBaresipChecks(logs), ...baresipRegistrationChecks(logs))
+  alone.push(
+    ...baresipChecks(logs),
+    ...transferBaresipChecks(logs),
+    ...baresipRegistrationChecks(logs),
+    ...baresipPhoneChecks(logs),
+  )
 else missing.push('baresip, a softphone that calls and is called: apt-get install baresip-core')
+
+if (hasLinphone()) alone.push(...linphoneChecks(logs))
+else missing.push('Linphone, a softphone with transfers: apt-get install linphone-cli')
 
 if (hasKamailio()) together.push(...kamailioRegistrationChecks(logs))
 else missing.push('Kamailio, registrar and proxy: apt-get install kamailio')

@@ -1,7 +1,5 @@
 /** Blind transfers with a real softphone on both sides of the REFER, and its tone at the one it was transferred to. */
 
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Call, Endpoint } from '../src/index.ts'
@@ -92,7 +90,7 @@ async function transfers(folder: string): Promise<void> {
   })
   try {
     await baresip.says('Call established')
-    await command(controlPort, 'transfer', uri)
+    await baresip.command('transfer', uri)
     const next = await within(8000, moved)
     await next.media.output.write(sine(2500))
     await next.ended
@@ -102,16 +100,6 @@ async function transfers(folder: string): Promise<void> {
     await endpoint.close()
     await desk.close()
   }
-}
-
-/** The control port takes JSON as netstrings. */
-async function command(port: number, name: string, params: string): Promise<void> {
-  const text = JSON.stringify({ command: name, params, token: '1' })
-  const socket = connect(port, '127.0.0.1')
-  await once(socket, 'connect')
-  socket.write(`${Buffer.byteLength(text)}:${text},`)
-  await Promise.race([once(socket, 'data'), new Promise(resolve => setTimeout(resolve, 1000))])
-  socket.destroy()
 }
 
 function sine(ms: number): Int16Array {

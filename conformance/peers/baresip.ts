@@ -1,7 +1,9 @@
 /** baresip, a softphone: sends a tone from its own generator and writes down what it hears. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { freePort } from './ports.ts'
 import { isInstalled } from './process.ts'
@@ -20,7 +22,7 @@ export interface BaresipOptions {
   readonly codec: 'PCMU' | 'PCMA'
   /** Whom to call; absent: it waits, and answers by itself. */
   readonly dial?: string
-  /** Where it takes commands, as netstrings of JSON. */
+  /** Where it takes commands. */
   readonly controlPort?: number
   /** Registers there, on 127.0.0.1, as `baresip`; absent: nowhere. */
   readonly registrarPort?: number
@@ -32,12 +34,14 @@ export class Baresip {
   readonly #process: ChildProcess
   readonly #folder: string
   readonly #exit: Promise<void>
+  readonly #controlPort: number | undefined
   #output = ''
 
-  private constructor(child: ChildProcess, uri: string, folder: string) {
+  private constructor(child: ChildProcess, uri: string, { folder, controlPort }: BaresipOptions) {
     this.#process = child
     this.uri = uri
     this.#folder = folder
+    this.#controlPort = controlPort
     this.#exit = new Promise(resolve => child.once('close', () => resolve()))
     for (const stream of [child.stdout, child.stderr]) {
       stream
@@ -61,7 +65,7 @@ export class Baresip {
       ['-f', folder, '-n', '127.0.0.1', ...(dial === undefined ? [] : ['-e', `/dial ${dial}`])],
       { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
     )
-    const baresip = new Baresip(child, `sip:baresip@127.0.0.1:${port}`, folder)
+    const baresip = new Baresip(child, `sip:baresip@127.0.0.1:${port}`, options)
     const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs)
     void baresip.#exit.then(() => clearTimeout(timer))
     await baresip.says('baresip is ready')
@@ -78,11 +82,30 @@ export class Baresip {
     }
   }
 
+  /** A command of its console, by the control port, which takes JSON as netstrings. */
+  async command(name: string, params = ''): Promise<void> {
+    if (this.#controlPort === undefined) throw new Error('baresip was started without a control port')
+    const text = JSON.stringify({ command: name, params, token: '1' })
+    const socket = connect(this.#controlPort, '127.0.0.1')
+    await once(socket, 'connect')
+    socket.write(`${Buffer.byteLength(text)}:${text},`)
+    await Promise.race([once(socket, 'data'), new Promise(resolve => setTimeout(resolve, 1000))])
+    socket.destroy()
+  }
+
   /** It hangs up and ends. */
   async stop(): Promise<void> {
     this.#process.kill('SIGINT')
     await this.#exit
     writeFileSync(join(this.#folder, 'output.log'), this.#output)
+  }
+
+  /** A WAV file for each time its audio was started. */
+  heard(): readonly string[] {
+    const folder = join(this.#folder, 'heard')
+    return readdirSync(folder)
+      .filter(file => file.endsWith('-dec.wav'))
+      .map(file => join(folder, file))
   }
 
   /** The WAV files with what it sent and what it heard. */
