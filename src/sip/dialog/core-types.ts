@@ -72,6 +72,8 @@ export interface RequestOptions {
 /** A request outside any dialog, other than INVITE, ACK and CANCEL. */
 export interface OutOfDialogRequest extends IncomingRequest {
   readonly flow: Flow
+  /** The tag of To in the response: ours, if it makes a dialog. */
+  readonly localTag: string
 }
 
 /** What `offhook:sip:dialog` publishes. */

@@ -87,6 +87,8 @@ export class UserAgentCore {
   gate: AdmissionGate | undefined
   /** A request outside any dialog, other than INVITE. Return true when it is, or will be, answered. Missing: OPTIONS 200, others 405 or 501. */
   onRequest: ((request: OutOfDialogRequest) => boolean) | undefined
+  /** A SUBSCRIBE or NOTIFY in a dialog that no call has (RFC 6665 §4.5.1). Return true when it is, or will be, answered; missing: 481. */
+  onSubscription: ((request: OutOfDialogRequest) => boolean) | undefined
   /** A NOTIFY in a dialog whose call is over: a subscription may outlive it (RFC 5057 §4.1). Return true when it is answered; missing: 481. */
   onLateNotify: ((request: IncomingRequest) => boolean) | undefined
   /**
@@ -235,12 +237,27 @@ export class UserAgentCore {
       return
     }
     const session = this.#sessions.get(localKey(request.callId, tag))
+    if (session === undefined && this.#receiveForSubscription(transaction)) return
     if (session?.end !== undefined || session === undefined) {
       const late = request.method === 'NOTIFY' ? this.onLateNotify : undefined
       if (late?.(new ServerRequest(this.#host, transaction)) === true) return
     }
     if (session !== undefined) session.receive(transaction)
     else this.#answer(transaction, checkRequest(request, this.#host) ?? { statusCode: 481 }) // §12.2.2
+  }
+
+  #receiveForSubscription(transaction: ServerTransaction): boolean {
+    const { request } = transaction
+    if (request.method !== 'SUBSCRIBE' && request.method !== 'NOTIFY') return false
+    const { onSubscription } = this
+    if (onSubscription === undefined || checkRequest(request, this.#host) !== undefined) return false
+    let taken = false
+    const refused = this.#ask(() => {
+      taken = onSubscription(new ServerRequest(this.#host, transaction))
+      return undefined
+    })
+    if (refused !== undefined) this.#answer(transaction, refused)
+    return taken || refused !== undefined
   }
 
   #receiveOutside(transaction: ServerTransaction): void {

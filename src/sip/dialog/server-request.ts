@@ -22,6 +22,10 @@ export class ServerRequest implements IncomingRequest {
     return (this.#transaction.response?.statusCode ?? 0) >= 200
   }
 
+  get localTag(): string {
+    return this.#transaction.toTag
+  }
+
   /** @throws OptionError, SipSerialiseError a status or header that cannot be sent */
   respond(statusCode: number, options: RespondOptions = {}): void {
     if (this.responded) return
