@@ -1,15 +1,16 @@
 export { createEndpoint } from './call/endpoint.ts'
-export type { CloseOptions, Endpoint, EndpointEvents, EndpointStats } from './call/endpoint.ts'
+export type { Endpoint } from './call/endpoint.ts'
+export type { CloseOptions, EndpointEvents, EndpointStats } from './call/endpoint-types.ts'
 export type { CodecName, EndpointLimits, EndpointOptions, ListenOptions, RtpOptions } from './call/options.ts'
+export type { Call } from './call/call.ts'
 export type {
-  Call,
   CallEvents,
   CallState,
   Cancellable,
   DtmfOptions,
   HangupOptions,
   Media,
-} from './call/call.ts'
+} from './call/call-types.ts'
 export type { AnswerOptions, IncomingCall, ProgressOptions, RejectOptions } from './call/incoming-call.ts'
 export type { CallOptions, Progress } from './call/outgoing-call.ts'
 export type {

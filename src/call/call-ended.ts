@@ -125,3 +125,16 @@ function firstReason(reasons: readonly SessionReason[]): Reason | undefined {
     ...(first.text === undefined ? {} : { text: first.text }),
   }
 }
+
+/** The end of a call that no message ends. */
+export function endWithoutSession(by: SessionEnd['by']): SessionEnd {
+  return {
+    by,
+    cause: 'closed',
+    statusCode: undefined,
+    response: undefined,
+    request: undefined,
+    reasons: [],
+    error: undefined,
+  }
+}

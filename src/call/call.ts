@@ -1,105 +1,39 @@
-import { resolve } from 'node:path'
 import type { SipError } from '../runtime/errors.ts'
-import { OptionError, SipError as SipErrorClass } from '../runtime/errors.ts'
-import type { Clock, Timer } from '../runtime/runtime.ts'
+import { SipError as SipErrorClass } from '../runtime/errors.ts'
 import type { Admitted } from '../sip/auth/admission.ts'
 import type { Headers } from '../sip/message/headers.ts'
 import type { SipResponse } from '../sip/message/message.ts'
 import type { NameAddr } from '../sip/message/name-addr.ts'
 import type {
-  HeaderList,
   IncomingRequest,
   InviteSession,
   SessionBody,
   SessionEnd,
   SessionHandlers,
-  SessionState,
 } from '../sip/dialog/session-types.ts'
-import type { RedirectOptions } from '../sip/dialog/redirect.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import type { Flow } from '../sip/transport/flow.ts'
 import type { Recording, RecordingOptions, RecordingSink } from '../media/audio/recording.ts'
 import type { MediaSession } from '../media/session/media-session.ts'
-import type { DtmfDigit, DtmfStart, SendDtmfOptions } from '../media/session/types.ts'
+import type { DtmfDigit, SendDtmfOptions } from '../media/session/types.ts'
 import type { CallEnded, Reason } from './call-ended.ts'
-import { CallEndedError, callEndedOf } from './call-ended.ts'
+import { CallEndedError, callEndedOf, endWithoutSession } from './call-ended.ts'
 import { callChannel } from './diagnostics.ts'
 import { checkHeaders } from './checks.ts'
-import { durationLimit } from './control-options.ts'
-import type { CallControlOptions, DurationLimit } from './control-options.ts'
+import { CallHold } from './call-hold.ts'
+import { CallLimits } from './call-limits.ts'
+import { CallRecordings } from './call-recordings.ts'
+import type { CallContext, CallEvents, CallState, DtmfOptions, HangupOptions, Media } from './call-types.ts'
 import { SafeEmitter } from './emitter.ts'
 import { CallIdentity } from './identity.ts'
-import { MaxDuration } from './max-duration.ts'
 import type { CodecName } from './options.ts'
-import { checkRequestMethod, wireBody } from './requests.ts'
-import type { RequestDesk, RequestHandler, RequestOptions } from './requests.ts'
+import { checkRequestMethod, checkedRequest } from './requests.ts'
+import type { RequestHandler, RequestOptions } from './requests.ts'
 import { sdpBody, sdpText } from './sdp-body.ts'
+import { sleep } from './sleep.ts'
 import { CallTransfers, replaceableDialog } from './transfer.ts'
-import type { TransferDesk } from './transfer-desk.ts'
 import type { TransferOptions, TransferResult } from './transfer-options.ts'
-import type { TransferRequest } from './transfer-request.ts'
 import type { ReplaceableDialog } from '../sip/dialog/replaces.ts'
-
-/** Dialog states of RFC 4235 §3.7.1, so that logs, dialog-info and this property agree. */
-export type CallState = SessionState
-
-export interface CallEvents extends Record<string, unknown[]> {
-  state: [state: CallState]
-  /** The media was put on hold, or taken off it, by us or by the other party. */
-  hold: [by: 'local' | 'remote', active: boolean]
-  /** A key went down: for barge-in, which should not wait until it is let go and `dtmf()` tells the digit. */
-  dtmfStart: [start: DtmfStart]
-  /** The other party asks us to call somebody else (REFER); without a listener it is declined with 603. */
-  transfer: [request: TransferRequest]
-  /** A re-INVITE or UPDATE changed codec, address or direction; `input` and `output` stay the same objects. */
-  media: [media: Media]
-  /** `maxDurationMs` will end the call so many milliseconds from now. */
-  expiring: [remainingMs: number]
-}
-
-/** The audio of a call. */
-export type Media = Pick<MediaSession, 'codec' | 'input' | 'output' | 'stats'>
-
-export interface HangupOptions {
-  /** Goes out as a Reason header (RFC 3326). */
-  readonly reason?: Reason
-  readonly headers?: HeaderList
-}
-
-export interface Cancellable {
-  readonly signal?: AbortSignal
-}
-
-export interface DtmfOptions extends Cancellable {
-  /** Only digits pressed from now on. */
-  readonly fresh?: boolean
-}
-
-/** What a call needs of the endpoint it belongs to. */
-export interface CallContext {
-  readonly endpoint: object
-  readonly clock: Clock
-  newId(): string
-  /** `token` marks the diagnostics of the media; `towards` decides which of our addresses it uses and SDP names. */
-  openMedia(request: {
-    readonly token: string
-    readonly codecs?: readonly CodecName[] | undefined
-    readonly towards: Flow | Destination
-  }): Promise<MediaSession>
-  /** Our host in that direction, as others are told. */
-  hostTowards(towards: Flow | Destination): string
-  /** Files being recorded to, so that no two recordings share one. */
-  readonly files: Set<string>
-  readonly followRedirects: RedirectOptions | undefined
-  /** How long calls may take unless they say otherwise. */
-  readonly duration: DurationLimit | undefined
-  /** How long an incoming call may ring, milliseconds. */
-  readonly ringMs: number | undefined
-  readonly desk: RequestDesk
-  readonly transfers: TransferDesk
-  /** The call is over; `closing` settles when its recordings are written and its port is free. */
-  onEnded(call: Call, closing: Promise<void>): void
-}
 
 /**
  * One phone call, either way. Every method may be called at any time: what no longer makes sense after the end
@@ -117,6 +51,8 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   readonly admission: Admitted | undefined
   /** @internal */
   protected readonly context: CallContext
+  /** @internal */
+  protected readonly limits: CallLimits
   readonly #abort = new AbortController()
   readonly #settle: (ended: CallEnded) => void
   #endedValue: CallEnded | undefined
@@ -129,11 +65,8 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   #answeredAt: number | undefined
   #wished = false
   #began = false
-  readonly #files: string[] = []
-  #held = { local: false, remote: false }
-  #ringing: Timer | undefined
-  #limit: DurationLimit | undefined
-  #duration: MaxDuration | undefined
+  readonly #recordings: CallRecordings
+  readonly #hold = new CallHold((by, active) => this.#tellHold(by, active))
   #requestHandlers: Map<string, RequestHandler> | undefined
   #identity: CallIdentity | undefined
 
@@ -143,7 +76,18 @@ export abstract class Call extends SafeEmitter<CallEvents> {
     this.context = context
     this.admission = admission
     this.id = context.newId()
-    this.#limit = context.duration
+    this.#recordings = new CallRecordings(context.files)
+    this.limits = new CallLimits({
+      clock: context.clock,
+      duration: context.duration,
+      onExpiring: remainingMs => void this.safeEmit('expiring', remainingMs),
+      onExpired: ({ endAtMs }) =>
+        this.endWith({
+          by: 'local',
+          cause: 'max-duration',
+          error: new SipErrorClass('SIP_LIMIT', `the call lasted ${endAtMs} ms (maxDurationMs)`),
+        }),
+    })
     this.signal = this.#abort.signal
     let settle!: (ended: CallEnded) => void
     this.ended = new Promise(resolve => {
@@ -198,7 +142,9 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   hangup(options: HangupOptions = {}): Promise<CallEnded> {
     checkHeaders(options.headers)
     this.session.hangup({
-      ...(options.reason === undefined ? {} : { reasons: [wireReason(options.reason)] }),
+      ...(options.reason === undefined
+        ? {}
+        : { reasons: [{ ...options.reason, text: options.reason.text }] }),
       ...(options.headers === undefined ? {} : { headers: options.headers }),
     })
     this.#wished = true
@@ -207,12 +153,12 @@ export abstract class Call extends SafeEmitter<CallEvents> {
 
   /** Puts the other party on hold (`sendonly`, RFC 3264 §8.4). @throws SipError when the peer refuses; the call stays as it was */
   async hold(): Promise<void> {
-    await this.#changeHold(true)
+    await this.#hold.change(this.session, this.openMedia, true)
   }
 
   /** Takes the other party off hold. @throws SipError when the peer refuses */
   async resume(): Promise<void> {
-    await this.#changeHold(false)
+    await this.#hold.change(this.session, this.openMedia, false)
   }
 
   /**
@@ -235,25 +181,10 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   async record(target: string | RecordingSink, options: RecordingOptions = {}): Promise<Recording> {
     const media = this.openMedia
     if (typeof target !== 'string') return media.record(target, options)
-    const { files } = this.context
-    const file = resolve(target)
-    if (files.has(file))
-      throw new OptionError('file', 'another recording is being written there; give each its own file')
-    files.add(file)
-    try {
-      const recording = await media.record(target, options)
-      this.#files.push(file)
-      if (callChannel.hasSubscribers) {
-        callChannel.publish({ kind: 'recording', endpoint: this.context.endpoint, call: this, file: target })
-      }
-      return recording
-    } catch (error) {
-      files.delete(file)
-      if (error instanceof SipErrorClass) throw error
-      throw new OptionError('file', `the recording cannot be written: ${(error as Error).message}`, {
-        cause: error,
-      })
-    }
+    const recording = await this.#recordings.start(media, target, options)
+    if (callChannel.hasSubscribers)
+      callChannel.publish({ kind: 'recording', endpoint: this.context.endpoint, call: this, file: target })
+    return recording
   }
 
   /**
@@ -261,13 +192,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
    * @throws OptionError methods and headers that are the call's own; SipTimeoutError, SipTransportError: the call ends with it
    */
   request(method: string, options: RequestOptions = {}): Promise<SipResponse> {
-    const { headers, body } = options
-    checkRequestMethod(method, 'method')
-    checkHeaders(headers)
-    return this.session.request(method, {
-      ...(headers === undefined ? {} : { headers }),
-      ...(body === undefined ? {} : { body: wireBody(body) }),
-    })
+    return this.session.request(method, checkedRequest(method, options))
   }
 
   /**
@@ -305,17 +230,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
 
   /** Waits on the call's clock, so that it works in virtual time; resolves early when the call ends. */
   sleep(ms: number): Promise<void> {
-    if (!(ms >= 0)) throw new OptionError('ms', `${ms} is not a time to wait; give milliseconds, 0 or more`)
-    if (this.signal.aborted) return Promise.resolve()
-    return new Promise(resolve => {
-      const done = (): void => {
-        timer.cancel()
-        this.signal.removeEventListener('abort', done)
-        resolve()
-      }
-      const timer = this.context.clock.setTimer(this.context.clock.now() + ms, done)
-      this.signal.addEventListener('abort', done, { once: true })
-    })
+    return sleep(this.context.clock, ms, this.signal)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -362,10 +277,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
     }
     media.onDtmfStart = start => void this.safeEmit('dtmfStart', start)
     media.onChange = ({ first }) => {
-      if (media.remoteHold !== this.#held.remote) {
-        this.#held.remote = media.remoteHold
-        this.#publishHold('remote', media.remoteHold)
-      }
+      this.#hold.noteRemote(media.remoteHold)
       if (!first) this.safeEmit('media', media)
     }
     return media
@@ -425,33 +337,6 @@ export abstract class Call extends SafeEmitter<CallEvents> {
     return this.#transfers
   }
 
-  /** Counts the time an incoming call may ring. */
-  protected limitRinging(onTimeout: () => void): void {
-    const { clock, ringMs } = this.context
-    if (ringMs !== undefined) this.#ringing = clock.setTimer(clock.now() + ringMs, onTimeout)
-  }
-
-  /** Options of this call in place of the endpoint's. @throws OptionError */
-  protected limitDuration(options: CallControlOptions): void {
-    if (options.maxDurationMs === undefined) return
-    this.#limit = durationLimit(options)
-  }
-
-  #startDuration(): void {
-    if (this.#limit === undefined || this.#duration !== undefined) return
-    this.#duration = new MaxDuration({
-      clock: this.context.clock,
-      onExpiring: remainingMs => void this.safeEmit('expiring', remainingMs),
-      onExpired: ({ endAtMs }) =>
-        this.endWith({
-          by: 'local',
-          cause: 'max-duration',
-          error: new SipErrorClass('SIP_LIMIT', `the call lasted ${endAtMs} ms (maxDurationMs)`),
-        }),
-    })
-    this.#duration.start(this.#limit)
-  }
-
   protected began(): void {
     this.#began = true
     if (callChannel.hasSubscribers)
@@ -468,7 +353,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
    * @internal
    */
   endNow(override: Pick<CallEnded, 'by' | 'cause'> & Partial<CallEnded>): void {
-    this.#finish({ by: override.by, cause: 'closed', ...nothing }, override)
+    this.#finish(endWithoutSession(override.by), override)
   }
 
   /** Hangs up and remembers why, for a cause that signalling cannot know. */
@@ -483,16 +368,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
     this.#override ??= override
   }
 
-  async #changeHold(active: boolean): Promise<void> {
-    const media = this.openMedia
-    const offer = (): SessionBody => sdpBody(media.createOffer({ hold: active }))
-    await (this.state === 'early' ? this.session.update({ offer }) : this.session.reinvite({ offer }))
-    if (this.#held.local === active) return
-    this.#held.local = active
-    this.#publishHold('local', active)
-  }
-
-  #publishHold(by: 'local' | 'remote', active: boolean): void {
+  #tellHold(by: 'local' | 'remote', active: boolean): void {
     if (callChannel.hasSubscribers)
       callChannel.publish({ kind: 'hold', endpoint: this.context.endpoint, call: this, by, active })
     this.safeEmit('hold', by, active)
@@ -501,8 +377,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   #stateChanged(state: CallState): void {
     if (state === 'confirmed') {
       this.#answeredAt ??= this.context.clock.now()
-      this.#ringing?.cancel()
-      this.#startDuration()
+      this.limits.answered()
     }
     if (callChannel.hasSubscribers)
       callChannel.publish({ kind: 'state', endpoint: this.context.endpoint, call: this, state })
@@ -514,26 +389,13 @@ export abstract class Call extends SafeEmitter<CallEvents> {
     const durationMs = this.#answeredAt === undefined ? 0 : this.context.clock.now() - this.#answeredAt
     const ended = callEndedOf(end, durationMs, override)
     this.#endedValue = ended
-    this.#ringing?.cancel()
-    this.#duration?.cancel()
+    this.limits.over()
     const closing = this.#media?.close() ?? Promise.resolve()
-    for (const file of this.#files) this.context.files.delete(file)
+    this.#recordings.release()
     if (this.#began && callChannel.hasSubscribers)
       callChannel.publish({ kind: 'ended', endpoint: this.context.endpoint, call: this, ended })
     this.#abort.abort(new CallEndedError(ended))
     this.#settle(ended)
     this.context.onEnded(this, closing)
   }
-}
-
-const nothing = {
-  statusCode: undefined,
-  response: undefined,
-  request: undefined,
-  reasons: [],
-  error: undefined,
-}
-
-function wireReason(reason: Reason): { protocol: string; cause: number; text: string | undefined } {
-  return { protocol: reason.protocol, cause: reason.cause, text: reason.text }
 }

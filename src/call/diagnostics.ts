@@ -1,6 +1,7 @@
 import type { DiagnosticsChannel } from '../runtime/diagnostics.ts'
 import { diagnosticsChannel } from '../runtime/diagnostics.ts'
-import type { Call, CallState } from './call.ts'
+import type { Call } from './call.ts'
+import type { CallState } from './call-types.ts'
 import type { CallEnded } from './call-ended.ts'
 import type { TransferResult } from './transfer-options.ts'
 

@@ -4,18 +4,19 @@ import type { Clock, Runtime } from '../runtime/runtime.ts'
 import { UserAgentCore } from '../sip/dialog/core.ts'
 import type { Refusal } from '../sip/dialog/core-types.ts'
 import type { Admitted } from '../sip/auth/admission.ts'
-import type { AdmissionGate, AdmissionStats } from '../sip/dialog/admission-gate.ts'
+import type { AdmissionGate } from '../sip/dialog/admission-gate.ts'
 import { defaultAllow } from '../sip/dialog/defaults.ts'
 import type { InviteServerSession } from '../sip/dialog/session-types.ts'
 import type { SipResponse } from '../sip/message/message.ts'
 import { TransactionLayer } from '../sip/transaction/transaction-layer.ts'
 import { TransportLayer } from '../sip/transport/transport-layer.ts'
-import type { TransportStats } from '../sip/transport/stats.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import type { Flow } from '../sip/transport/flow.ts'
-import type { Call, CallContext, Cancellable } from './call.ts'
+import type { Call } from './call.ts'
+import type { CallContext, Cancellable } from './call-types.ts'
 import { gateOf } from './admission.ts'
 import { SafeEmitter } from './emitter.ts'
+import type { CloseOptions, EndpointEvents, EndpointStats } from './endpoint-types.ts'
 import { IncomingCall } from './incoming-call.ts'
 import { MediaFactory } from './media-factory.ts'
 import { durationLimit, reliabilityOption, ringLimit } from './control-options.ts'
@@ -29,28 +30,6 @@ import type { RegistrationOptions } from '../sip/registration/client-options.ts'
 import { planRequest } from './plan-request.ts'
 import type { EndpointRequestOptions } from './plan-request.ts'
 import { RequestDesk } from './requests.ts'
-
-export interface EndpointEvents extends Record<string, unknown[]> {
-  /** A handler threw after its call was over, for example: what no single call can report. */
-  error: [error: SipError]
-}
-
-export interface EndpointStats {
-  /** Calls under way. */
-  readonly calls: number
-  /** Incoming calls refused with 503, for `limits.calls`, a drain or a close. */
-  readonly refused: number
-  readonly transport: TransportStats
-  /** Who was let in, and who not; absent without `admission`. */
-  readonly admission?: AdmissionStats
-}
-
-export interface CloseOptions {
-  /** Lets calls go on for so long before they are hung up, in milliseconds. Default 0. */
-  readonly graceMs?: number
-  /** How long to wait for answers to our BYE and CANCEL. Default 5,000. */
-  readonly giveUpMs?: number
-}
 
 type Handler = (call: IncomingCall) => void | Promise<void>
 

@@ -6,7 +6,7 @@ import type { HeaderList, InviteServerSession, SessionBody } from '../sip/dialog
 import { refusalOf } from '../sip/dialog/refusal.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import type { Flow } from '../sip/transport/flow.ts'
-import type { CallContext, HangupOptions, Media } from './call.ts'
+import type { CallContext, HangupOptions, Media } from './call-types.ts'
 import { Call } from './call.ts'
 import type { CallEnded, Reason } from './call-ended.ts'
 import { checkHeaders } from './checks.ts'
@@ -68,7 +68,7 @@ export class IncomingCall extends Call {
     this.replaces = replaces
     session.handlers = this.commonHandlers()
     this.began()
-    this.limitRinging(() => this.#rangOut())
+    this.limits.ring(context.ringMs, () => this.#rangOut())
   }
 
   /** The INVITE as it came. */
@@ -118,7 +118,7 @@ export class IncomingCall extends Call {
    */
   async answer(options: AnswerOptions = {}): Promise<Media> {
     checkHeaders(options.headers)
-    this.limitDuration(options)
+    this.limits.set(options)
     this.#answer ??= this.#take(options)
     return this.#answer
   }

@@ -11,7 +11,7 @@ import { SipResponseError } from '../sip/dialog/errors.ts'
 import type { ReplaceableDialog } from '../sip/dialog/replaces.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import { destinationOf } from '../sip/transport/locate.ts'
-import type { CallState, Cancellable, HangupOptions, Media } from './call.ts'
+import type { CallState, Cancellable, HangupOptions, Media } from './call-types.ts'
 import { Call } from './call.ts'
 import type { CallEnded } from './call-ended.ts'
 import { checkHeaders, parseTarget } from './checks.ts'
@@ -102,7 +102,7 @@ export class OutgoingCall extends Call {
     const { signal, trunk } = options
     const headers = [...identityHeaders(options.identity), ...(options.headers ?? [])]
     signal?.throwIfAborted()
-    this.limitDuration(options)
+    this.limits.set(options)
     const from = plan.from ?? anonymousFrom(this.context.hostTowards(plan.towards))
     const media = await this.prepareMedia(options.codecs, plan.towards)
     signal?.throwIfAborted()

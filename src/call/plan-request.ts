@@ -1,8 +1,8 @@
 import type { RequestOptions as CoreRequestOptions } from '../sip/dialog/core-types.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import { destinationOf } from '../sip/transport/locate.ts'
-import { checkHeaders, parseTarget } from './checks.ts'
-import { checkRequestMethod, wireBody } from './requests.ts'
+import { parseTarget } from './checks.ts'
+import { checkedRequest } from './requests.ts'
 import type { RequestOptions } from './requests.ts'
 import { anonymousFrom, fromOf, trunkRoute } from './trunk.ts'
 import type { Trunk } from './trunk.ts'
@@ -21,9 +21,8 @@ export function planRequest(
   options: EndpointRequestOptions,
   hostTowards: (towards: Destination) => string,
 ): CoreRequestOptions {
-  const { trunk, from, headers, body } = options
-  checkRequestMethod(method, 'method')
-  checkHeaders(headers)
+  const { trunk, from } = options
+  const content = checkedRequest(method, options)
   const called = parseTarget(target, 'target')
   const route = trunkRoute(trunk)
   const credentials = trunk?.credentials
@@ -31,8 +30,7 @@ export function planRequest(
     method,
     target: called.uriText,
     from: fromOf(from, trunk) ?? anonymousFrom(hostTowards(destinationOf((route[0] ?? called).uri))),
-    ...(headers === undefined ? {} : { headers }),
-    ...(body === undefined ? {} : { body: wireBody(body) }),
+    ...content,
     ...(credentials === undefined ? {} : { credentials }),
     ...(route.length === 0 ? {} : { route: route.map(String) }),
   }

@@ -5,6 +5,7 @@ import type { SipRequest } from '../sip/message/message.ts'
 import { refusalOf } from '../sip/dialog/refusal.ts'
 import type { HeaderList, IncomingRequest, SessionBody } from '../sip/dialog/session-types.ts'
 import type { Call } from './call.ts'
+import { checkHeaders } from './checks.ts'
 import { reportListenerError } from './emitter.ts'
 
 /** A request somebody sent us. */
@@ -61,7 +62,20 @@ export function checkRequestHandlers(handlers: RequestHandlers): void {
   }
 }
 
-export function wireBody({ contentType, body }: RequestBody): SessionBody {
+/** A request of ours as sessions take it. @throws OptionError naming the field */
+export function checkedRequest(
+  method: string,
+  { headers, body }: RequestOptions,
+): { readonly headers?: HeaderList; readonly body?: SessionBody } {
+  checkRequestMethod(method, 'method')
+  checkHeaders(headers)
+  return {
+    ...(headers === undefined ? {} : { headers }),
+    ...(body === undefined ? {} : { body: wireBody(body) }),
+  }
+}
+
+function wireBody({ contentType, body }: RequestBody): SessionBody {
   return { contentType, body: typeof body === 'string' ? Buffer.from(body) : body }
 }
 

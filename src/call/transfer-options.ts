@@ -5,7 +5,7 @@ import { NameAddr } from '../sip/message/name-addr.ts'
 import { parseUri } from '../sip/message/uri.ts'
 import type { ReferCause, ReferEnd } from '../sip/dialog/refer-usage.ts'
 import type { HeaderList } from '../sip/dialog/session-types.ts'
-import type { Cancellable } from './call.ts'
+import type { Cancellable } from './call-types.ts'
 import { checkHeaders } from './checks.ts'
 
 /** What is heard of the target while it is called: 100, 180, … */

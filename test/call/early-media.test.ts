@@ -1,5 +1,6 @@
 import t from 'tap'
-import type { Call, Media } from '../../src/call/call.ts'
+import type { Call } from '../../src/call/call.ts'
+import type { Media } from '../../src/call/call-types.ts'
 import type { IncomingCall } from '../../src/call/incoming-call.ts'
 import type { CallOptions } from '../../src/call/outgoing-call.ts'
 import { goertzelDbfs } from '../../src/media/audio/goertzel.ts'
