@@ -1,5 +1,6 @@
 /** Registration against Kamailio, and baresip against our registrar. */
 
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createEndpoint } from '../src/call/endpoint.ts'
 import type { Endpoint } from '../src/call/endpoint.ts'
@@ -13,14 +14,16 @@ import { Registrar } from '../src/sip/registration/registrar.ts'
 import { registrarExtensions } from '../src/sip/registration/registrar-options.ts'
 import { TransactionLayer } from '../src/sip/transaction/transaction-layer.ts'
 import { TransportLayer } from '../src/sip/transport/transport-layer.ts'
+import { repositoryRoot } from '../test/support/repository.ts'
+import type { TransportTlsOptions } from '../src/sip/transport/streams.ts'
 import type { Check } from './check.ts'
 import { Baresip } from './peers/baresip.ts'
 import { Kamailio } from './peers/kamailio.ts'
 
-type Transport = 'udp' | 'tcp'
+type Transport = 'udp' | 'tcp' | 'tls'
 type Algorithm = 'MD5' | 'SHA-256'
 
-const transports: readonly Transport[] = ['udp', 'tcp']
+const transports: readonly Transport[] = ['udp', 'tcp', 'tls']
 const password = 'wonderland'
 
 export function kamailioRegistrationChecks(logs: string): readonly Check[] {
@@ -71,15 +74,19 @@ interface Setting {
 async function withKamailio(
   folder: string,
   algorithm: Algorithm,
+  transport: Transport,
   work: (setting: Setting) => Promise<void>,
 ): Promise<void> {
-  const kamailio = await startKamailio(folder, algorithm)
+  const kamailio = await startKamailio(folder, algorithm, transport)
   const endpoints: Endpoint[] = []
   try {
     await work({
       kamailio,
       open: async transport => {
-        const endpoint = await createEndpoint({ listen: [`${transport}://127.0.0.1:0`] })
+        const endpoint = await createEndpoint({
+          listen: [`${transport}://127.0.0.1:0`],
+          ...(transport === 'tls' && { tls: tlsOfEndpoints() }),
+        })
         endpoints.push(endpoint)
         return endpoint
       },
@@ -90,14 +97,36 @@ async function withKamailio(
   }
 }
 
-function startKamailio(folder: string, algorithm: Algorithm, port?: number): Promise<Kamailio> {
+function startKamailio(
+  folder: string,
+  algorithm: Algorithm,
+  transport: Transport,
+  port?: number,
+): Promise<Kamailio> {
   return Kamailio.start({
-    config: 'registrar.cfg',
-    words: { ALGORITHM: algorithm },
+    ...(transport === 'tls'
+      ? { config: 'registrar-tls.cfg', listens: ['tcp'] as const }
+      : { config: 'registrar.cfg' }),
+    words: {
+      ALGORITHM: algorithm,
+      CERTIFICATE: certificate('localhost.pem'),
+      KEY: certificate('localhost.key'),
+    },
     folder,
     timeoutMs: 30_000,
     ...(port === undefined ? {} : { port }),
   })
+}
+
+function certificate(name: string): string {
+  return join(repositoryRoot, 'test', 'certificates', name)
+}
+
+function tlsOfEndpoints(): TransportTlsOptions {
+  const [cert, key, ca] = ['localhost.pem', 'localhost.key', 'authority.pem'].map(name =>
+    readFileSync(certificate(name), 'utf8'),
+  )
+  return { ...(cert && { cert }), ...(key && { key }), ...(ca && { ca }) }
 }
 
 function register(endpoint: Endpoint, user: string, port: number, transport: Transport): Registration {
@@ -114,7 +143,7 @@ async function callsThroughKamailio(
   transport: Transport,
   algorithm: Algorithm,
 ): Promise<void> {
-  await withKamailio(folder, algorithm, async ({ kamailio: { port }, open }) => {
+  await withKamailio(folder, algorithm, transport, async ({ kamailio: { port }, open }) => {
     const [alice, bob] = await Promise.all([open(transport), open(transport)])
     const registrations = {
       alice: register(alice, 'alice', port, transport),
@@ -168,7 +197,7 @@ async function callsAndHangsUp(
 }
 
 async function tooBrief(folder: string): Promise<void> {
-  await withKamailio(folder, 'MD5', async ({ kamailio: { port }, open }) => {
+  await withKamailio(folder, 'MD5', 'udp', async ({ kamailio: { port }, open }) => {
     const endpoint = await open('udp')
     const registration = endpoint.register({
       aor: 'sip:alice@127.0.0.1',
@@ -183,7 +212,7 @@ async function tooBrief(folder: string): Promise<void> {
 }
 
 async function wrongPassword(folder: string): Promise<void> {
-  await withKamailio(folder, 'MD5', async ({ kamailio: { port }, open }) => {
+  await withKamailio(folder, 'MD5', 'udp', async ({ kamailio: { port }, open }) => {
     const endpoint = await open('udp')
     const registration = endpoint.register({
       aor: 'sip:alice@127.0.0.1',
@@ -201,7 +230,7 @@ async function wrongPassword(folder: string): Promise<void> {
 
 async function restart(folder: string): Promise<void> {
   const endpoint = await createEndpoint({ listen: ['tcp://127.0.0.1:0'] })
-  let kamailio = await startKamailio(join(folder, 'first'), 'MD5')
+  let kamailio = await startKamailio(join(folder, 'first'), 'MD5', 'tcp')
   try {
     const registration = register(endpoint, 'alice', kamailio.port, 'tcp')
     await within(5000, registration.ready, 'registered')
@@ -209,7 +238,7 @@ async function restart(folder: string): Promise<void> {
     await kamailio.stop()
     await within(5000, lost, 'told of the lost connection')
     const back = new Promise<void>(resolve => registration.once('registered', () => resolve()))
-    kamailio = await startKamailio(join(folder, 'second'), 'MD5', kamailio.port)
+    kamailio = await startKamailio(join(folder, 'second'), 'MD5', 'tcp', kamailio.port)
     await within(15_000, back, 'registered again')
   } finally {
     await endpoint.close({ giveUpMs: 1000 })

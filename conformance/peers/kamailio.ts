@@ -17,6 +17,8 @@ export interface KamailioOptions {
   readonly config: string
   /** Words of the configuration that are filled in; `PORT` is. */
   readonly words?: Readonly<Record<string, string>>
+  /** What the configuration has it listen on. Default UDP and TCP; TLS counts as TCP. */
+  readonly listens?: readonly ('udp' | 'tcp')[]
   /** Default: a free one. */
   readonly port?: number
   /** Where its configuration and log go. */
@@ -54,7 +56,14 @@ export class Kamailio {
   }
 
   /** Resolves when it listens. It is ended when its time is up. */
-  static async start({ config, words, folder, timeoutMs, ...options }: KamailioOptions): Promise<Kamailio> {
+  static async start({
+    config,
+    words,
+    folder,
+    timeoutMs,
+    listens = ['udp', 'tcp'],
+    ...options
+  }: KamailioOptions): Promise<Kamailio> {
     mkdirSync(folder, { recursive: true })
     const port = options.port ?? (await freePort())
     let text = readFileSync(join(repositoryRoot, 'conformance', 'kamailio', config), 'utf8')
@@ -94,7 +103,7 @@ export class Kamailio {
         throw new Error(`Kamailio ended before it listened\n${kamailio.#output}`)
       })
       gone.catch(() => {})
-      await Promise.race([Promise.all([untilTaken('udp', port), untilTaken('tcp', port)]), gone])
+      await Promise.race([Promise.all(listens.map(transport => untilTaken(transport, port))), gone])
     } catch (error) {
       await kamailio.stop()
       throw error
