@@ -194,8 +194,11 @@ export class Proxy {
       fail(error)
       return
     }
-    if (decision !== undefined && 'then' in decision) void decision.then(decided, fail)
-    else decided(decision)
+    if (decision !== undefined && 'then' in decision) {
+      decision
+        .then(decided, fail)
+        .catch((error: unknown) => this.#transport.noteFault(error, incoming.request))
+    } else decided(decision)
   }
 
   #sendAck(target: ProxyTarget, preprocessed: Preprocessed, flow: Flow, loop: string): void {
@@ -215,8 +218,8 @@ export class Proxy {
   }
 
   #lost(error: unknown): void {
-    if (!(error instanceof SipError)) throw error
     this.#stats.undeliverable++
+    if (!(error instanceof SipError)) this.#transport.noteFault(error)
   }
 }
 

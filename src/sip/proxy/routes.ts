@@ -16,7 +16,7 @@ const double = 'r2'
 export interface Preprocessed {
   /** A copy; Route no longer has us in it. */
   readonly request: SipRequest
-  /** It came with a Route that this proxy gave out for this very call: it follows its route set. */
+  /** It came within a dialog, with a Route that this proxy gave out for this very call: it follows its route set. */
   readonly routed: boolean
   /** The listen address its Route asks it to leave by (RFC 5658 §6.2). */
   readonly bound: BoundAddress | undefined
@@ -56,9 +56,11 @@ export function preprocess(received: SipRequest, flow: Flow, facts: RouteFacts):
   setRoutes(request, routes)
   const leaving = passed.at(-1)
   const key = leaving === undefined ? undefined : flowKeyOf(leaving, request, fingerprint)
+  const known = key !== undefined || passed.some(hop => flowKeyOf(hop, request, fingerprint) !== undefined)
   return {
     request,
-    routed: key !== undefined || passed.some(hop => flowKeyOf(hop, request, fingerprint) !== undefined),
+    // Whoever was in a call once has its Record-Route: a request that begins another one is asked about all the same.
+    routed: known && request.to.tag !== undefined,
     bound: leaving === undefined ? undefined : own.boundFor(leaving),
     flow: key === undefined ? undefined : flows?.get(key),
   }

@@ -101,6 +101,13 @@ t.test('a Record-Route of another call, or one made up, is no pass', async t => 
   const other = incoming('sip:b@10.0.0.3', record('udp'))
   other.headers.set('Call-ID', 'call-2')
   t.equal(preprocess(other, flow, { own, fingerprint }).routed, false)
+  const anew = incoming('sip:gateway@10.0.0.9', record('udp'))
+  anew.headers.set('To', '<sip:b@example.com>')
+  t.equal(
+    preprocess(anew, flow, { own, fingerprint }).routed,
+    false,
+    'nor for another call by the same Call-ID',
+  )
   const guessed = incoming('sip:b@10.0.0.3', ['<sip:guess@10.0.0.1;lr>'])
   t.equal(preprocess(guessed, flow, { own, fingerprint }).routed, false)
 })
