@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { OptionError } from '../../runtime/errors.ts'
 import { isToken } from '../message/chars.ts'
+import { sipIdentities } from '../transport/certificates.ts'
 import { AddressList } from './address-list.ts'
 import type { Admitted, AdmissionPolicy } from './admission.ts'
 
@@ -33,10 +34,7 @@ export function admitCertificates(
   const wanted = new Set(domains.map(domain => domain.toLowerCase()))
   return (_request, { peer }) => {
     if (peer === undefined || !peer.trusted) return undefined
-    const uris = peer.uris.flatMap(uri => /^sips?:([^@;?]+)$/i.exec(uri)?.[1] ?? [])
-    // RFC 5922 §7.1: the DNS names count only where no SIP URI is named.
-    const names = uris.length > 0 ? uris : peer.dnsNames
-    const user = names.map(name => name.toLowerCase()).find(name => wanted.has(name))
+    const user = sipIdentities(peer).find(name => wanted.has(name))
     return user === undefined ? undefined : admission('certificate', { ...sender, user })
   }
 }

@@ -101,6 +101,15 @@ test('a certificate admits when it is trusted and names a domain as URI, or as D
   t.equal(await ask(policy, { peer: { ...peer, trusted: false } }), undefined)
   t.equal(await ask(policy, { peer: { ...peer, uris: ['sip:other.org'] } }), undefined)
   t.equal(await ask(policy, { peer: { ...peer, uris: ['sip:user@example.com'], dnsNames: [] } }), undefined)
+  t.match(
+    await ask(policy, { peer: { ...peer, uris: ['sip:example.com:5061;transport=tls'], dnsNames: [] } }),
+    { user: 'example.com' },
+  )
+  t.equal(
+    await ask(policy, { peer: { ...peer, uris: ['sips:example.com'], dnsNames: [] } }),
+    undefined,
+    'a sips URI is no identity (RFC 5922 §7.1)',
+  )
   t.equal(await ask(policy), undefined, 'no certificate')
 })
 
