@@ -270,7 +270,9 @@ export class UserAgentCore {
       return
     }
     this.gate.pass(transaction, {
-      admitted: admitted => this.#receiveAdmitted(transaction, admitted),
+      // A policy may have taken its time: nobody up the stack would catch what is thrown now.
+      admitted: admitted =>
+        this.#transactions.guard(transaction, () => this.#receiveAdmitted(transaction, admitted)),
       refused: refusal => this.#answer(transaction, refusal),
     })
   }

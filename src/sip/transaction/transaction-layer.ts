@@ -261,17 +261,25 @@ export class TransactionLayer {
   }
 
   #deliver(transaction: ServerTransaction): void {
-    try {
+    this.guard(transaction, () => {
       if (transaction.request.method === 'CANCEL') this.#receiveCancel(transaction)
       else this.onRequest?.(transaction)
+    })
+  }
+
+  /**
+   * Works on a request, and answers it when that fails: 400 for a header that cannot be read, else 500 and a fault counted by the transport layer.
+   * For what is done later than `onRequest`; that is guarded already.
+   */
+  guard(transaction: ServerTransaction, work: () => void): void {
+    try {
+      work()
     } catch (error) {
-      const { request } = transaction
-      if (!(error instanceof SipParseError)) this.transport.noteFault(error, request)
+      const unreadable = error instanceof SipParseError ? error : undefined
+      if (unreadable === undefined) this.transport.noteFault(error, transaction.request)
       if ((transaction.response?.statusCode ?? 0) >= 200) return
-      // A header the user of the layer asked for, and which could not be parsed; or the user failed.
-      if (error instanceof SipParseError)
-        transaction.reply(error.statusCode, { reasonPhrase: error.reasonPhrase })
-      else transaction.reply(500)
+      if (unreadable === undefined) transaction.reply(500)
+      else transaction.reply(unreadable.statusCode, { reasonPhrase: unreadable.reasonPhrase })
     }
   }
 

@@ -1,4 +1,7 @@
 import t from 'tap'
+import type { Admitted } from '../../../src/sip/auth/admission.ts'
+import { AdmissionGate } from '../../../src/sip/dialog/admission-gate.ts'
+import { seededRandom } from '../../../src/testing/seeded-random.ts'
 import { dialogChannel } from '../../../src/sip/dialog/core.ts'
 import type { DialogEvent } from '../../../src/sip/dialog/core-types.ts'
 import type { IncomingRequest } from '../../../src/sip/dialog/session-types.ts'
@@ -483,4 +486,31 @@ t.test('what would break every message apart is refused when the core is made', 
   })) {
     await t.rejects(World.create(options), { code: 'SIP_OPTION', field })
   }
+})
+
+t.test('what cannot be read is answered 400 also when the policy took its time', async t => {
+  const world = await World.create()
+  const admitted: Admitted = { kind: 'admitted', by: 'test', trusted: false }
+  world.core.gate = new AdmissionGate({
+    policy: () => Promise.resolve(admitted),
+    host: { clock: world.clock, random: seededRandom(1) },
+  })
+  for (const [method, name, value] of [
+    ['INVITE', 'Require', 'a b'],
+    ['OPTIONS', 'Require', '@'],
+    ['INVITE', 'Session-Expires', 'soon'],
+  ] as const) {
+    const callId = `${method} ${name}`.replace(' ', '-')
+    world.peer.send(world.peer.request(method, { callId, headers: [[name, value]] }))
+    await world.run()
+    t.equal(world.peer.lastResponse(method).statusCode, 400, `${method} with ${name}: ${value}`)
+    t.equal(world.peer.lastResponse(method).callId, callId)
+  }
+  t.equal(world.transport.stats().faults, 0)
+  world.core.onInvite = () => {
+    throw new TypeError('a defect')
+  }
+  world.peer.send(world.peer.request('INVITE', { callId: 'defect' }))
+  await world.run()
+  t.equal(world.peer.lastResponse('INVITE').statusCode, 500)
 })
