@@ -21,6 +21,7 @@ import { fuzzChecks } from './fuzz-checks.ts'
 import { hasBaresip } from './peers/baresip.ts'
 import { hasSipp } from './peers/sipp.ts'
 import { proxyChecks } from './proxy-checks.ts'
+import { kamailioFailoverChecks } from './kamailio-failover-checks.ts'
 import { hasKamailio } from './peers/kamailio.ts'
 import { baresipRegistrationChecks, kamailioRegistrationChecks } from './registration-checks.ts'
 import { registrarScenarioChecks } from './registrar-scenarios.ts'
@@ -83,8 +84,8 @@ else missing.push('baresip, a softphone that calls and is called: apt-get instal
 if (hasLinphone()) alone.push(...linphoneChecks(logs))
 else missing.push('Linphone, a softphone with transfers: apt-get install linphone-cli')
 
-if (hasKamailio()) together.push(...kamailioRegistrationChecks(logs))
-else missing.push('Kamailio, registrar and proxy: apt-get install kamailio')
+if (hasKamailio()) together.push(...kamailioRegistrationChecks(logs), ...kamailioFailoverChecks(logs))
+else missing.push('Kamailio, registrar and proxy: apt-get install kamailio kamailio-tls-modules')
 
 const results = [
   ...(await runChecks(alone.filter(isChosen), 1, tell)),

@@ -70,6 +70,11 @@ export class OffhookProcess {
     this.#process.kill('SIGINT')
   }
 
+  /** Gone, without a word to anybody. */
+  kill(): void {
+    this.#process.kill('SIGKILL')
+  }
+
   /** Ctrl-C, and SIGKILL when it is not gone in five seconds; resolves with the exit status. */
   async stop(): Promise<number | undefined> {
     this.interrupt()
