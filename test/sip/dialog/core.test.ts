@@ -489,7 +489,7 @@ t.test('what would break every message apart is refused when the core is made', 
 })
 
 t.test('what cannot be read is answered 400 also when the policy took its time', async t => {
-  const world = await World.create()
+  const world = await World.create({ sessionTimer: {} })
   const admitted: Admitted = { kind: 'admitted', by: 'test', trusted: false }
   world.core.gate = new AdmissionGate({
     policy: () => Promise.resolve(admitted),
@@ -499,6 +499,7 @@ t.test('what cannot be read is answered 400 also when the policy took its time',
     ['INVITE', 'Require', 'a b'],
     ['OPTIONS', 'Require', '@'],
     ['INVITE', 'Session-Expires', 'soon'],
+    ['INVITE', 'Record-Route', '<sip:10.0.0.9;lr'],
   ] as const) {
     const callId = `${method} ${name}`.replace(' ', '-')
     world.peer.send(world.peer.request(method, { callId, headers: [[name, value]] }))
@@ -507,10 +508,10 @@ t.test('what cannot be read is answered 400 also when the policy took its time',
     t.equal(world.peer.lastResponse(method).callId, callId)
   }
   t.equal(world.transport.stats().faults, 0)
-  world.core.onInvite = () => {
-    throw new TypeError('a defect')
-  }
+  // A refusal that cannot be written.
+  world.core.screen = () => ({ statusCode: 480, headers: [['X-Why', 'a\r\nb']] })
   world.peer.send(world.peer.request('INVITE', { callId: 'defect' }))
   await world.run()
   t.equal(world.peer.lastResponse('INVITE').statusCode, 500)
+  t.equal(world.transport.stats().faults, 1)
 })
