@@ -6,6 +6,7 @@ import { describeCall } from '../trace/call-record.ts'
 import { loadAgent } from './agents.ts'
 import { readArgs } from './args.ts'
 import { CallFiles, makeFolder } from './call-files.ts'
+import { secondsOption, sessionTimerConfig, sessionTimerHelp, sessionTimerOption } from './control-options.ts'
 import { reportDigits } from './digits.ts'
 import { endpointOptions, endpointOptionsConfig, giveUpMs, tlsHelp } from './endpoint-options.ts'
 import { onInterrupt } from './interrupt.ts'
@@ -23,6 +24,8 @@ export const answerHelp: string = `offhook answer: answers every call with an ag
   --codecs LIST      order of preference (default PCMU,PCMA)
 ${tlsHelp}
 ${registerHelp}
+  --max-duration SECONDS  hang up so long after the answer (default: never)
+${sessionTimerHelp}
   --mask-digits      show * for each digit that is pressed, everywhere
   --json             one JSON object a line`
 
@@ -31,6 +34,8 @@ export async function answer(args: readonly string[]): Promise<number> {
   const options = readArgs(args, {
     ...endpointOptionsConfig,
     ...registerConfig,
+    ...sessionTimerConfig,
+    'max-duration': { type: 'string' },
     agent: { type: 'string', default: 'echo' },
     record: { type: 'string' },
     trace: { type: 'string' },
@@ -43,7 +48,12 @@ export async function answer(args: readonly string[]): Promise<number> {
   const agent = await loadAgent(name)
   const recordings = options.text('record')
   if (recordings !== undefined) makeFolder('--record', recordings)
-  const endpoint = await createEndpoint(endpointOptions(options, 'udp://0.0.0.0:5060'))
+  const maxDurationMs = secondsOption(options, 'max-duration')
+  const endpoint = await createEndpoint({
+    ...endpointOptions(options, 'udp://0.0.0.0:5060'),
+    ...sessionTimerOption(options),
+    ...(maxDurationMs === undefined ? {} : { maxDurationMs }),
+  })
   const maskDigits = options.flag('mask-digits')
   const complain = (message: string): void => reporter.say({ event: 'error', message }, `error: ${message}`)
   let files: CallFiles

@@ -3,6 +3,8 @@ import type { CallEnded } from '../call/call-ended.ts'
 import { parseTarget } from '../call/checks.ts'
 import { createEndpoint } from '../call/endpoint.ts'
 import type { Endpoint } from '../call/endpoint.ts'
+import { parseTransferTarget } from '../call/transfer-options.ts'
+import type { TransferResult } from '../call/transfer-options.ts'
 import type { Trunk } from '../call/trunk.ts'
 import type { Recording } from '../media/audio/recording.ts'
 import { WavReader } from '../media/audio/wav-reader.ts'
@@ -11,6 +13,12 @@ import { OptionError, SipError } from '../runtime/errors.ts'
 import { describeCall } from '../trace/call-record.ts'
 import { readArgs } from './args.ts'
 import { CallFiles } from './call-files.ts'
+import {
+  longestSeconds,
+  sessionTimerConfig,
+  sessionTimerHelp,
+  sessionTimerOption,
+} from './control-options.ts'
 import { reportDigits } from './digits.ts'
 import { endpointOptions, endpointOptionsConfig, giveUpMs, tlsHelp } from './endpoint-options.ts'
 import { onInterrupt } from './interrupt.ts'
@@ -21,21 +29,21 @@ export const callHelp: string = `offhook call URI: makes one call; status 0 only
   --listen URL        address to bind (default udp://0.0.0.0:0)
   --play FILE.wav     play a file once the call is up
   --dtmf DIGITS       then press digits, w waits half a second
-  --duration SECONDS  hang up so long after the answer (default: when played and pressed; else when the other side does)
+  --transfer URI      then ask the other side to call that one (REFER); status 1 unless it reaches it
+  --duration SECONDS  hang up so long after the answer (default: when played, pressed and transferred; else when the other side does)
   --record FILE.wav   record, the other side left, we right
   --user U            user name for 401 and 407, and the user in From
   --password P        its password; better in the environment as OFFHOOK_PASSWORD, for ps shows arguments
   --from URI          who calls
   --proxy URI         outbound proxy
   --ring SECONDS      give up when nobody answers for so long (default 60)
+  --redirects N       follow a 3xx to so many further addresses (default 0)
   --ladder FILE       write the ladder of messages
   --advertise HOST, --rtp MIN-MAX, --codecs LIST as for answer
 ${tlsHelp}
+${sessionTimerHelp}
   --mask-digits       show * for each digit, everywhere
   --json              one JSON object a line`
-
-/** A day. */
-const longestSeconds = 86_400
 
 type Args = ReturnType<typeof readArgs>
 
@@ -48,7 +56,10 @@ export async function call(args: readonly string[]): Promise<number> {
   if (rest.length > 0) throw new OptionError('URI', `one call at a time; what is "${rest.join(' ')}"?`)
   const plan = await planOf(options, target)
   const reporter = new Reporter({ json: options.flag('json') })
-  const endpoint = await createEndpoint(endpointOptions(options, 'udp://0.0.0.0:0'))
+  const endpoint = await createEndpoint({
+    ...endpointOptions(options, 'udp://0.0.0.0:0'),
+    ...sessionTimerOption(options),
+  })
   const complain = (message: string): void => reporter.say({ event: 'error', message }, `error: ${message}`)
   const maskDigits = options.flag('mask-digits')
   const files = new CallFiles(endpoint, {
@@ -73,6 +84,9 @@ export async function call(args: readonly string[]): Promise<number> {
 
 const optionsConfig = {
   ...endpointOptionsConfig,
+  ...sessionTimerConfig,
+  transfer: { type: 'string' },
+  redirects: { type: 'string' },
   play: { type: 'string' },
   dtmf: { type: 'string' },
   duration: { type: 'string' },
@@ -95,6 +109,8 @@ interface Plan {
   readonly seconds: number | undefined
   readonly audio: WavReader | undefined
   readonly digits: string | undefined
+  readonly transferTo: string | undefined
+  readonly redirects: number
   readonly recordTo: string | undefined
 }
 
@@ -103,6 +119,10 @@ async function planOf(options: Args, target: string): Promise<Plan> {
   const digits = options.text('dtmf')
   if (digits !== undefined) checkDigits(digits)
   checkUris(options, target)
+  const transferTo = options.text('transfer')
+  if (transferTo !== undefined) parseTransferTarget(transferTo, '--transfer')
+  const redirects = options.number('redirects', 100) ?? 0
+  if (!Number.isInteger(redirects)) throw new OptionError('--redirects', `${redirects} is not a whole number`)
   const ringSeconds = options.number('ring', longestSeconds) ?? 60
   if (ringSeconds === 0) throw new OptionError('--ring', '0 lets nothing ring; give seconds')
   return {
@@ -112,6 +132,8 @@ async function planOf(options: Args, target: string): Promise<Plan> {
     seconds: options.number('duration', longestSeconds),
     audio: play === undefined ? undefined : await openAudio(play),
     digits,
+    transferTo,
+    redirects,
     recordTo: options.text('record'),
   }
 }
@@ -142,7 +164,7 @@ async function openAudio(file: string): Promise<WavReader> {
 }
 
 async function dial(endpoint: Endpoint, target: string, plan: Plan, reporter: Reporter): Promise<number> {
-  const { trunk, from, ringSeconds } = plan
+  const { trunk, from, ringSeconds, redirects } = plan
   const giveUp = new AbortController()
   let current: Call | undefined
   let interrupted = false
@@ -163,12 +185,13 @@ async function dial(endpoint: Endpoint, target: string, plan: Plan, reporter: Re
       // The timer above is to come first: it counts in seconds, as --ring does.
       ringTimeoutMs: (ringSeconds + 1) * 1000,
       ...(trunk === undefined ? {} : { trunk }),
+      ...(redirects === 0 ? {} : { followRedirects: { max: redirects } }),
       ...(from === undefined ? {} : { from }),
       onProgress: ({ statusCode, reasonPhrase }) =>
         reporter.say({ event: 'progress', statusCode, reasonPhrase }, `${statusCode} ${reasonPhrase}`),
     })
     clearTimeout(ringing)
-    return normal(await talk(current, plan, reporter)) ? 0 : 1
+    return (await talk(current, plan, reporter)) ? 0 : 1
   } catch (error) {
     if (error instanceof OptionError && current === undefined) throw error
     const { message, code } = error as Error & { code?: string }
@@ -180,8 +203,8 @@ async function dial(endpoint: Endpoint, target: string, plan: Plan, reporter: Re
   }
 }
 
-/** However this ends, the call is over then, and the recording written. */
-async function talk(call: Call, plan: Plan, reporter: Reporter): Promise<CallEnded> {
+/** However this ends, the call is over then, and the recording written. True: it went as it was to go. */
+async function talk(call: Call, plan: Plan, reporter: Reporter): Promise<boolean> {
   const { codec } = call.media
   reporter.say(
     { event: 'answered', id: call.id, callId: call.callId, codec: codec.name },
@@ -191,8 +214,10 @@ async function talk(call: Call, plan: Plan, reporter: Reporter): Promise<CallEnd
   let recording: Recording | undefined
   try {
     if (plan.recordTo !== undefined) recording = await call.record(plan.recordTo)
-    await converse(call, plan)
-    return await call.hangup()
+    const transfer = await converse(call, plan)
+    if (transfer !== undefined) reportTransfer(transfer, reporter)
+    const went = plan.transferTo === undefined || transfer?.outcome === 'transferred'
+    return normal(await call.hangup()) && went
   } finally {
     clearInterval(status)
     await call.hangup()
@@ -204,21 +229,31 @@ async function talk(call: Call, plan: Plan, reporter: Reporter): Promise<CallEnd
   }
 }
 
-/** Plays and presses; resolves when it is time to hang up, or the call is over. */
-async function converse(call: Call, { audio, digits, seconds }: Plan): Promise<void> {
+function reportTransfer({ outcome, cause, statusCode, reason }: TransferResult, reporter: Reporter): void {
+  reporter.say({ event: 'transfer', outcome, cause, statusCode, reason }, `transfer ${outcome}: ${reason}`)
+}
+
+/** Plays, presses and transfers; resolves when it is time to hang up, or the call is over. */
+async function converse(call: Call, plan: Plan): Promise<TransferResult | undefined> {
+  const { audio, digits, seconds, transferTo } = plan
   const { signal } = call
+  let transfer: TransferResult | undefined
   const script = async (): Promise<void> => {
     if (audio !== undefined) await call.media.output.play(audio, { signal })
     if (digits !== undefined) await call.sendDtmf(digits, { signal })
+    if (transferTo !== undefined && !signal.aborted) transfer = await call.transfer(transferTo)
   }
   const played = script().catch((error: unknown) => {
     if (error !== signal.reason) throw error
   })
-  const scripted = audio !== undefined || digits !== undefined
+  const scripted = audio !== undefined || digits !== undefined || transferTo !== undefined
   // A script that fails ends the call at any time; one that is done ends it where nothing else was asked for.
   const time: Promise<unknown> =
     seconds !== undefined ? call.sleep(seconds * 1000) : scripted ? played : call.ended
   await Promise.race([call.ended, time, played.then(() => time)])
+  // The other side may hang up before it tells how a transfer went; that is waited for 2 s.
+  if (transferTo !== undefined && signal.aborted) await played
+  return transfer
 }
 
 /** An audio or signalling failure is not a normal end, whoever hung up. */

@@ -122,6 +122,10 @@ t.test('each option that makes no sense is refused by its name, before anybody i
     [() => call([nobody, '--ring', '0']), '--ring', /give seconds/],
     [() => call([nobody, '--duration', '1e9']), '--duration', /86400/],
     [() => call([nobody, '--duration', '']), '--duration', /not a number/],
+    [() => call([nobody, '--transfer', 'mailto:x']), '--transfer', /SIP or tel URI/],
+    [() => call([nobody, '--redirects', '1.5']), '--redirects', /whole number/],
+    [() => call([nobody, '--session-timer', '30']), '--session-timer', /90 or more/],
+    [() => answer(['--max-duration', '0']), '--max-duration', /give seconds/],
     [() => call([nobody, '--password', 'x']), '--user', /needs a user name/],
   ]
   for (const [run, field, message] of wrong) await t.rejects(run(), { code: 'SIP_OPTION', field, message })
@@ -144,6 +148,57 @@ t.test('a call that was answered and ended ends with status 0', async t => {
   t.equal(status, 0)
   t.same(digits, ['4', '2'], 'the keys were heard')
   t.match(out, /"digitsSent":"\*\*"/, 'and not shown')
+})
+
+t.test('a call transfers the other side, and its status says whether that came about', async t => {
+  const desk = await answering(async call => {
+    await call.answer()
+    await call.ended
+  })
+  const busy = await answering(call => call.reject(486))
+  const { target } = await answering(async call => {
+    call.on('transfer', request => {
+      request.accept().then(
+        next => void call.ended.then(() => next.hangup()),
+        () => {},
+      )
+    })
+    await call.answer()
+    await call.ended
+  })
+  const run = (uri: string): ReturnType<typeof offhook>['done'] =>
+    offhook(['call', target, '--transfer', uri, ...loopback]).done
+  const [reached, refused] = await Promise.all([run(desk.target), run(busy.target)])
+  t.equal(reached?.status, 0)
+  t.match(reached?.out, /"event":"transfer","outcome":"transferred","cause":"notified"/)
+  t.equal(refused?.status, 1)
+  t.match(refused?.out, /"event":"transfer","outcome":"failed","cause":"notified","statusCode":486/)
+})
+
+t.test('a redirection is followed when the command says so', async t => {
+  const desk = await answering(async call => {
+    await call.answer()
+    await call.hangup()
+  })
+  const { target } = await answering(call => call.redirect([desk.target]))
+  const [followed, told] = await Promise.all([
+    offhook(['call', target, '--redirects', '1', ...loopback]).done,
+    offhook(['call', target, ...loopback]).done,
+  ])
+  t.equal(followed?.status, 0)
+  t.equal(told?.status, 1)
+  t.match(told?.out, /302/)
+})
+
+t.test('answer hangs up when the longest a call may last has passed', async t => {
+  const command = offhook(['answer', '--max-duration', '0.2', '--session-timer', 'off', ...loopback])
+  const { listen } = await command.report('listening')
+  const { endpoint } = await answering(call => call.reject(480))
+  const made = await endpoint.call(String((listen as string[])[0]).replace('udp://', 'sip:echo@'))
+  t.match(await made.ended, { by: 'remote', cause: 'hangup' })
+  t.match(await command.report('ended'), { ended: { cause: 'max-duration' } })
+  command.child.kill('SIGINT')
+  t.equal((await command.done).status, 0)
 })
 
 t.test('the password may come from the environment', async t => {
