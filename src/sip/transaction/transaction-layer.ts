@@ -261,10 +261,12 @@ export class TransactionLayer {
   }
 
   #deliver(transaction: ServerTransaction): void {
-    this.guard(transaction, () => {
+    try {
       if (transaction.request.method === 'CANCEL') this.#receiveCancel(transaction)
       else this.onRequest?.(transaction)
-    })
+    } catch (error) {
+      this.#failed(transaction, error)
+    }
   }
 
   /**
@@ -275,12 +277,16 @@ export class TransactionLayer {
     try {
       work()
     } catch (error) {
-      const unreadable = error instanceof SipParseError ? error : undefined
-      if (unreadable === undefined) this.transport.noteFault(error, transaction.request)
-      if ((transaction.response?.statusCode ?? 0) >= 200) return
-      if (unreadable === undefined) transaction.reply(500)
-      else transaction.reply(unreadable.statusCode, { reasonPhrase: unreadable.reasonPhrase })
+      this.#failed(transaction, error)
     }
+  }
+
+  #failed(transaction: ServerTransaction, error: unknown): void {
+    const unreadable = error instanceof SipParseError ? error : undefined
+    if (unreadable === undefined) this.transport.noteFault(error, transaction.request)
+    if ((transaction.response?.statusCode ?? 0) >= 200) return
+    if (unreadable === undefined) transaction.reply(500)
+    else transaction.reply(unreadable.statusCode, { reasonPhrase: unreadable.reasonPhrase })
   }
 
   /** RFC 3261 §9.2: the CANCEL is answered here, in every state of the INVITE; the INVITE by its user. */

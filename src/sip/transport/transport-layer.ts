@@ -8,14 +8,12 @@ import { parseMessage } from '../message/parser.ts'
 import { serialise } from '../message/serialiser.ts'
 import { SipUri } from '../message/uri.ts'
 import { checkMessage } from '../message/validate.ts'
-import { familyOf } from './addresses.ts'
 import { Connections } from './connections.ts'
 import type { Destination } from './destination.ts'
 import { faultChannel } from './diagnostics.ts'
 import { SipTransportError } from './errors.ts'
 import type { BoundAddress, Flow } from './flow.ts'
 import { LocalAddresses } from './local-addresses.ts'
-import { noAddress } from './locate.ts'
 import type { Target } from './locate.ts'
 import { Locator } from './locating/locator.ts'
 import {
@@ -28,14 +26,14 @@ import {
 import type { ListenAddress, TransportLimits, TransportOptions, TransportTimers } from './options.ts'
 import { RequestSender } from './request-sender.ts'
 import type { SendRequestOptions, Sent } from './request-sender.ts'
+import { ResponseSender } from './response-sender.ts'
 import { emptyStats } from './stats.ts'
 import type { TransportStats } from './stats.ts'
 import type { StreamFlow, StreamOwner } from './stream.ts'
 import { listenStream } from './streams.ts'
-import { parameterOf, transportNamed, transports } from './transports.ts'
-import type { TransportName } from './transports.ts'
-import { UdpFlow, UdpPort } from './udp.ts'
-import { datagramResponseTarget, noteSource, streamResponseTarget } from './via-routing.ts'
+import { parameterOf, transports } from './transports.ts'
+import { UdpPort } from './udp.ts'
+import { noteSource } from './via-routing.ts'
 import { noteReceived } from './wire.ts'
 
 export type { SendRequestOptions, Sent } from './request-sender.ts'
@@ -63,6 +61,7 @@ export class TransportLayer {
   readonly #connections: Connections
   readonly #udpPorts = new Map<BoundAddress, UdpPort>()
   readonly #sender: RequestSender
+  readonly #responses: ResponseSender
   /** Finds the servers of domains, and knows which failed lately (RFC 3263 §4). */
   readonly locator: Locator
   readonly #closers: (() => Promise<void> | void)[] = []
@@ -124,6 +123,13 @@ export class TransportLayer {
       },
       this.#local,
     )
+    this.#responses = new ResponseSender({
+      timers: this.#timers,
+      connections: this.#connections,
+      udpPorts: this.#udpPorts,
+      addresses: () => this.#local,
+      locate: destination => this.locate(destination),
+    })
   }
 
   /** The listen addresses, with their real ports once open. */
@@ -212,14 +218,7 @@ export class TransportLayer {
   /** `sendResponse` with the octets of the first time. */
   resendResponse(response: SipResponse, bytes: Uint8Array, flow: Flow): Sent | Promise<Sent> {
     this.#checkOpen()
-    if (flow.reliable) {
-      if (flow.closed) return this.#sendResponseAnew(response, bytes, flow)
-      flow.send(bytes, response)
-      return { flow, bytes }
-    }
-    const { host, port, family } = datagramResponseTarget(response.via, flow)
-    if (family === 0) return this.#sendResponseByName(response, bytes, flow, host, port)
-    return sendDatagram(response, bytes, flow, host, port, family)
+    return this.#responses.send(response, bytes, flow)
   }
 
   /**
@@ -228,86 +227,7 @@ export class TransportLayer {
    */
   forwardResponse(response: SipResponse): Sent | Promise<Sent> {
     this.#checkOpen()
-    const { via } = response
-    const kind = transportNamed(via.transport)
-    if (kind === undefined) {
-      throw new SipTransportError('no-route', `no transport here for a Via with ${via.transport}`)
-    }
-    const bytes = serialise(response)
-    const host = via.maddr ?? via.received ?? via.host
-    const port = typeof via.rport === 'number' ? via.rport : (via.port ?? kind.defaultPort)
-    if (kind.reliable) {
-      const open = this.#connections.find(kind.name, host, port)
-      if (open === undefined) return this.#sendResponseAnew(response, bytes, { transport: kind.name })
-      open.send(bytes, response)
-      return { flow: open, bytes }
-    }
-    const family = familyOf(host)
-    const bound = this.#local.choose(kind.name, family === 6 ? 6 : 4, host)
-    const socket = bound === undefined ? undefined : this.#udpPorts.get(bound)
-    if (socket === undefined) {
-      throw new SipTransportError('no-route', `no UDP socket to send there: listen on one of its family`, {
-        transport: kind.name,
-        target: host,
-      })
-    }
-    const flow = new UdpFlow(socket, { address: host, port, family: family === 6 ? 6 : 4 })
-    if (family === 0) return this.#sendResponseByName(response, bytes, flow, host, port)
-    flow.send(bytes, response)
-    return { flow, bytes }
-  }
-
-  async #sendResponseAnew(
-    response: SipResponse,
-    bytes: Uint8Array,
-    flow: { readonly transport: TransportName; readonly bound?: BoundAddress | undefined },
-  ): Promise<Sent> {
-    const { transport, bound } = flow
-    const { via } = response
-    const { host, port } = streamResponseTarget(via, transport)
-    const sentBy = { transport, host: via.host, ...(via.port !== undefined && { port: via.port }) }
-    // Where it came from, and when that fails the servers of the sent-by (RFC 3261 §18.2.2, RFC 3263 §5).
-    if (via.received === undefined) return this.#connectAndSend(response, bytes, sentBy, bound)
-    try {
-      return await this.#connectAndSend(response, bytes, { transport, host, port }, bound)
-    } catch (error) {
-      if (familyOf(via.host) !== 0) throw error
-      return this.#connectAndSend(response, bytes, sentBy, bound)
-    }
-  }
-
-  async #connectAndSend(
-    response: SipResponse,
-    bytes: Uint8Array,
-    destination: Destination,
-    bound: BoundAddress | undefined,
-  ): Promise<Sent> {
-    let failure: unknown
-    for (const target of await this.locate(destination)) {
-      const { transport, address, port, host } = target
-      try {
-        const found = this.#connections.find(transport, address, port, host)
-        const next = found ?? (await this.#connections.connect(target, bound, this.#timers.connect))
-        next.send(bytes, response)
-        return { flow: next, bytes }
-      } catch (error) {
-        failure = error
-      }
-    }
-    throw failure ?? noAddress(destination.host)
-  }
-
-  async #sendResponseByName(
-    response: SipResponse,
-    bytes: Uint8Array,
-    flow: Flow,
-    host: string,
-    port: number,
-  ): Promise<Sent> {
-    const targets = await this.locate({ transport: flow.transport, host, port })
-    const target = targets.find(({ family }) => family === flow.local.family)
-    if (target === undefined) throw noAddress(host)
-    return sendDatagram(response, bytes, flow, target.address, port, target.family)
+    return this.#responses.forward(response)
   }
 
   /** The host of `contactFor`, for media; an address also where the Contact names none (RFC 7118 §5.2). */
@@ -444,21 +364,6 @@ export class TransportLayer {
 
 function isSecure(target: Flow | Destination): boolean {
   return !('send' in target) && target.secure === true
-}
-
-function sendDatagram(
-  response: SipResponse,
-  bytes: Uint8Array,
-  flow: Flow,
-  address: string,
-  port: number,
-  family: 4 | 6,
-): Sent {
-  const { remote } = flow
-  const same = port === remote.port && address === remote.address
-  const next = same || !(flow instanceof UdpFlow) ? flow : new UdpFlow(flow.port, { address, port, family })
-  next.send(bytes, response)
-  return { flow: next, bytes }
 }
 
 /** The same tag for every retransmission of a request that gets a stateless answer (RFC 3261 §8.2.7). */
