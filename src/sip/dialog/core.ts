@@ -1,10 +1,6 @@
-import { diagnosticsChannel } from '../../runtime/diagnostics.ts'
-import type { DiagnosticsChannel } from '../../runtime/diagnostics.ts'
 import { OptionError, SipError } from '../../runtime/errors.ts'
-import type { Clock, Random } from '../../runtime/runtime.ts'
 import type { Admitted } from '../auth/admission.ts'
-import { DigestClient } from '../auth/client.ts'
-import type { Credentials } from '../auth/client.ts'
+import type { DigestClient } from '../auth/client.ts'
 import { isToken } from '../message/chars.ts'
 import type { SipRequest, SipResponse } from '../message/message.ts'
 import type { ServerTransaction } from '../transaction/server-transaction.ts'
@@ -13,19 +9,16 @@ import type { TransactionLayer } from '../transaction/transaction-layer.ts'
 import type { Flow } from '../transport/flow.ts'
 import type { AdmissionGate } from './admission-gate.ts'
 import { checkLine } from './checked.ts'
-import { Contacts } from './contacts.ts'
+import { CoreSessionHost } from './core-session-host.ts'
 import type {
   CoreLimits,
-  DialogEvent,
   OutOfDialogRequest,
   Refusal,
   RequestOptions,
   UserAgentCoreOptions,
 } from './core-types.ts'
-import { answerOutside, checkRequest, defaultAccept, defaultAllow } from './defaults.ts'
+import { answerOutside, checkRequest } from './defaults.ts'
 import { idOfResponse, localKey } from './dialog-id.ts'
-import { Dialog } from './dialog.ts'
-import type { DialogRequest } from './dialog.ts'
 import { SipDialogStateError } from './errors.ts'
 import { ExpiringMap } from './expiring-map.ts'
 import { buildInitialRequest } from './initial-request.ts'
@@ -33,22 +26,16 @@ import { ClientSession } from './invite-client.ts'
 import { ServerSession } from './invite-server.ts'
 import { sendAuthenticated } from './outgoing.ts'
 import { ServerRequest } from './server-request.ts'
-import { routeOver } from './session-host.ts'
-import type { SessionHost } from './session-host.ts'
-import { reliabilityRefusal, withReliability } from './reliable-provisional.ts'
+import { reliabilityRefusal } from './reliable-provisional.ts'
 import { intervalRefusal } from './session-refresh.ts'
-import { resolveSessionTimer } from './session-timer.ts'
 import type {
-  HeaderList,
   IncomingRequest,
   InviteClientSession,
   InviteOptions,
   InviteServerSession,
 } from './session-types.ts'
-import { randomTag } from './tags.ts'
 
-/** State changes of sessions, errors of their owners' callbacks, and what was dropped. */
-export const dialogChannel: DiagnosticsChannel<DialogEvent> = diagnosticsChannel('offhook:sip:dialog')
+export { dialogChannel } from './diagnostics.ts'
 
 export const defaultCoreLimits: CoreLimits = { dialogs: 10_000, acks: 20_000 }
 
@@ -67,11 +54,6 @@ export interface CoreStats {
 interface LateInvite {
   readonly invite: SipRequest
   readonly digest: DigestClient | undefined
-}
-
-interface KeptAck {
-  readonly ack: DialogRequest
-  readonly flow: Flow | undefined
 }
 
 type AnySession = ClientSession | ServerSession
@@ -98,9 +80,7 @@ export class UserAgentCore {
   screen: ((request: SipRequest, flow: Flow) => Refusal | undefined) | undefined
 
   readonly #transactions: TransactionLayer
-  readonly #clock: Clock
-  readonly #random: Random
-  readonly #host: SessionHost
+  readonly #host: CoreSessionHost
   readonly #limits: CoreLimits
   readonly #retryAfter: string
   readonly #sessions = new Map<string, AnySession>()
@@ -109,28 +89,21 @@ export class UserAgentCore {
    * instance of it, and at a few hundred calls a second none may be alive at that moment.
    */
   readonly #latest: { call?: ServerSession; transaction?: ServerTransaction } = {}
-  readonly #acks: ExpiringMap<KeptAck>
   readonly #late: ExpiringMap<LateInvite>
-  /** BYEs under way. */
-  #byes = 0
   #closing: Promise<void> | undefined
   #refused = 0
-  #forksEnded = 0
 
   /** @throws OptionError */
   constructor(options: UserAgentCoreOptions) {
     const { transactions, runtime } = options
-    const { t1, t2 } = timerValues(options.timers)
+    const { t1 } = timerValues(options.timers)
     this.#transactions = transactions
-    this.#clock = runtime.clock
-    this.#random = runtime.random
     this.#limits = { ...defaultCoreLimits, ...options.limits }
     this.#retryAfter = String(options.retryAfterSeconds ?? 10)
     const kept = { clock: runtime.clock, ttlMs: 64 * t1, max: this.#limits.acks }
-    this.#acks = new ExpiringMap(kept)
     this.#late = new ExpiringMap(kept)
     checkIdentity(options)
-    this.#host = this.#createHost(options, t1, t2)
+    this.#host = new CoreSessionHost(this, options, this.#limits.acks)
     transactions.onRequest = transaction => this.#receive(transaction)
     transactions.onAck = (ack, flow) => this.#receiveAck(ack, flow)
     transactions.onStrayResponse = (response, flow) => this.#receiveStray(response, flow)
@@ -138,15 +111,15 @@ export class UserAgentCore {
 
   /** Sessions, and what is kept for a while after them: 0 when nothing is left at all. */
   get size(): number {
-    return this.#sessions.size + this.#acks.size + this.#late.size + this.#byes
+    return this.#sessions.size + this.#late.size + this.#host.size
   }
 
   stats(): CoreStats {
     return {
       sessions: this.#sessions.size,
       refused: this.#refused,
-      acksDropped: this.#acks.dropped,
-      forksEnded: this.#forksEnded,
+      acksDropped: this.#host.acksDropped,
+      forksEnded: this.#host.forksEnded,
     }
   }
 
@@ -207,7 +180,7 @@ export class UserAgentCore {
       for (const session of open) session.hangup()
       await Promise.all(open.map(session => session.settled))
       // What is kept for repeated 2xx would hold the process up; with the transport closed nobody comes for it.
-      this.#acks.clear()
+      this.#host.forgetAcks()
       this.#late.clear()
     })()
     return this.#closing
@@ -367,121 +340,6 @@ export class UserAgentCore {
   #answer(transaction: ServerTransaction, refusal: Refusal): void {
     new ServerRequest(this.#host, transaction).respond(refusal.statusCode, refusal)
   }
-
-  // ---- what sessions need ---------------------------------------------------------------------------------------
-
-  #createHost(options: UserAgentCoreOptions, t1: number, t2: number): SessionHost {
-    const reliability = options.reliableProvisionals ?? 'supported'
-    const sessionTimer = resolveSessionTimer(options.sessionTimer ?? 'off')
-    const { allow, supported } = withReliability(reliability, options.allow ?? defaultAllow, [
-      ...(options.supported ?? []),
-      ...(sessionTimer === undefined ? [] : ['timer']),
-    ])
-    const accept = options.accept ?? defaultAccept
-    const { userAgent } = options
-    const identities: Readonly<Record<'request' | 'response', HeaderList>> = {
-      request: userAgent === undefined ? [] : [['User-Agent', userAgent]],
-      response: userAgent === undefined ? [] : [['Server', userAgent]],
-    }
-    const common: readonly (readonly [string, string])[] = [
-      ['Allow', allow.join(', ')],
-      ...(supported.length === 0 ? [] : [['Supported', supported.join(', ')] as const]),
-    ]
-    const capabilities = {
-      request: [...common, ...identities.request],
-      response: [...common, ...identities.response],
-    }
-    const [clock, random, transactions] = [this.#clock, this.#random, this.#transactions]
-    const contacts = new Contacts(clock, options.transport)
-    return {
-      clock,
-      random,
-      transactions,
-      t1,
-      t2,
-      allow,
-      supported,
-      accept,
-      reliability,
-      sessionTimer,
-      identity: kind => identities[kind],
-      capabilities: kind => capabilities[kind],
-      newTag: () => randomTag(random),
-      newCallId: () => randomTag(random, 16),
-      digest: credentials => this.#digest(credentials ?? options.credentials),
-      contact: (where, user, secure) => contacts.for(where, user, secure),
-      acknowledge: (response, ack, flow) => this.#acknowledge(response, ack, flow),
-      repeatAck: response => this.#repeatAck(response),
-      dropFork: (invite, response, digest, flow) => this.#dropFork(invite, response, digest, flow),
-      bye: (dialog, headers, digest, flow) => this.#bye(dialog, headers, digest, flow),
-      publish: event => dialogChannel.publish({ ...event, core: this, at: clock.now() }),
-      get hasSubscribers() {
-        return dialogChannel.hasSubscribers
-      },
-    }
-  }
-
-  #digest(credentials: Credentials | undefined): DigestClient | undefined {
-    return credentials === undefined ? undefined : new DigestClient({ credentials, random: this.#random })
-  }
-
-  #acknowledge(response: SipResponse, ack: DialogRequest, flow: Flow | undefined): void {
-    this.#acks.set(ackKey(response), { ack, flow })
-    this.#sendAck(ack, flow)
-  }
-
-  #repeatAck(response: SipResponse): boolean {
-    const kept = this.#acks.get(ackKey(response))
-    if (kept === undefined) return false
-    this.#sendAck(kept.ack, kept.flow)
-    return true
-  }
-
-  /** An ACK that cannot be sent is not the end: the 2xx comes again, and with it the next attempt. */
-  #sendAck({ request, nextHop }: DialogRequest, flow: Flow | undefined): void {
-    const lost = (error: unknown): void => {
-      if (this.#host.hasSubscribers) this.#host.publish({ kind: 'dropped', callId: request.callId, error })
-    }
-    try {
-      const sent = this.#transactions.sendAck(request, routeOver({ request, nextHop }, flow))
-      if ('then' in sent) sent.catch(lost)
-    } catch (error) {
-      lost(error)
-    }
-  }
-
-  #dropFork(
-    invite: SipRequest,
-    response: SipResponse,
-    digest: DigestClient | undefined,
-    flow: Flow | undefined,
-  ): void {
-    this.#forksEnded++
-    const dialog = Dialog.fromResponse(invite, response)
-    const ack = dialog.createAck(invite, { headers: this.#host.identity('request') })
-    this.#acknowledge(response, ack, flow)
-    void this.#bye(dialog, this.#host.identity('request'), digest, flow)
-  }
-
-  async #bye(
-    dialog: Dialog,
-    headers: HeaderList,
-    digest: DigestClient | undefined,
-    flow: Flow | undefined,
-  ): Promise<void> {
-    this.#byes++
-    try {
-      await sendAuthenticated(this.#transactions, digest, () => {
-        const { request, nextHop } = dialog.createRequest('BYE', { headers })
-        return { request, destination: routeOver({ request, nextHop }, flow) }
-      })
-    } catch (error) {
-      // The session is over whatever became of the BYE (RFC 3261 §15.1.1).
-      if (this.#host.hasSubscribers) this.#host.publish({ kind: 'dropped', callId: dialog.id.callId, error })
-    } finally {
-      this.#byes--
-    }
-  }
 }
 
 /** What goes into every message: a mistake here would keep each of them from being sent. @throws OptionError */
@@ -493,9 +351,4 @@ function checkIdentity(options: UserAgentCoreOptions): void {
     }
   }
   for (const type of options.accept ?? []) checkLine('accept', type)
-}
-
-/** One 2xx, repeats included: dialog and CSeq. */
-function ackKey(response: SipResponse): string {
-  return `${response.cseq.sequence} ${response.from.tag ?? ''} ${response.to.tag ?? ''} ${response.callId}`
 }
