@@ -82,7 +82,13 @@ export type { DigestServerOptions, ServerAlgorithm, UserSecret } from './sip/aut
 export type { AdmissionStats } from './sip/dialog/admission-gate.ts'
 export type { EndpointAdmissionOptions } from './call/admission.ts'
 export type { CallIdentity, Caller } from './call/identity.ts'
-export type { IdentityOptions } from './call/identity-options.ts'
+export type {
+  DiversionOptions,
+  HistoryOptions,
+  IdentityOptions,
+  PrivacyValue,
+  UserToUserOptions,
+} from './call/identity-options.ts'
 export type { DivertedFrom, HistoryEntry, Passport, UserToUserData, Verstat } from './call/identity-parts.ts'
 export { SipAuthError } from './sip/auth/client.ts'
 export type { Credentials, UsernamePassword } from './sip/auth/client.ts'

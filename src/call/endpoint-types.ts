@@ -12,6 +12,10 @@ export interface EndpointStats {
   readonly calls: number
   /** Incoming calls refused with 503, for `limits.calls`, a drain or a close. */
   readonly refused: number
+  /** Requests answered 503 because 1,000 waited for their handlers (`requests`, `call.onRequest`). */
+  readonly requestsRefused: number
+  /** REFERs answered 503 because 100 transfers waited for a decision. */
+  readonly transfersRefused: number
   readonly transport: TransportStats
   /** Who was let in, and who not; absent without `admission`. */
   readonly admission?: AdmissionStats

@@ -174,6 +174,8 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
     return {
       calls: this.#calls.size,
       refused: this.#refused,
+      requestsRefused: this.#context.desk.refused,
+      transfersRefused: this.#transfers.turnedAway,
       transport: this.#transport.stats(),
       ...(this.#gate === undefined ? {} : { admission: this.#gate.stats() }),
     }

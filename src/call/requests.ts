@@ -55,7 +55,7 @@ export function checkRequestMethod(method: string, field: string): void {
 }
 
 /** @throws OptionError */
-export function checkRequestHandlers(handlers: RequestHandlers): void {
+function checkRequestHandlers(handlers: RequestHandlers): void {
   for (const [method, handler] of Object.entries(handlers)) {
     checkRequestMethod(method, `requests.${method}`)
     if (typeof handler !== 'function') throw new OptionError(`requests.${method}`, 'give a function')

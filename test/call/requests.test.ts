@@ -297,6 +297,23 @@ t.test('a cause that is none is refused', async t => {
   })
 })
 
+t.test('of 1,001 requests that wait for their handlers one is answered 503, and counted', async t => {
+  const lab = createLab()
+  let release: (() => void) | undefined
+  const released = new Promise<void>(resolve => (release = resolve))
+  const agent = await lab.endpoint('agent.lab', { requests: { MESSAGE: () => released } })
+  const phone = await lab.endpoint('phone.lab')
+  await lab.run(async () => {
+    const responses = Array.from({ length: 1_001 }, () => phone.request('MESSAGE', target))
+    await lab.clock.sleep(1_000)
+    release?.()
+    const statuses = (await Promise.all(responses)).map(({ statusCode }) => statusCode)
+    t.equal(statuses.filter(status => status === 200).length, 1_000)
+    t.equal(statuses.filter(status => status === 503).length, 1)
+    t.match(agent.stats(), { requestsRefused: 1, transfersRefused: 0 })
+  })
+})
+
 t.test('a redirection is followed when asked for, else told', async t => {
   const lab = createLab()
   const agent = await lab.endpoint('agent.lab')
