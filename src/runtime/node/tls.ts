@@ -159,7 +159,8 @@ export function peerOf(socket: Socket): PeerCertificate | undefined {
 function alternativeNames(text: string): Pick<PeerCertificate, 'uris' | 'dnsNames' | 'addresses'> {
   const found: Record<string, string[]> = { URI: [], DNS: [], 'IP Address': [] }
   for (const [, kind = '', value = ''] of text.matchAll(/(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,]*)/g)) {
-    found[kind]?.push(value.startsWith('"') ? String(JSON.parse(value)) : value)
+    if (Object.hasOwn(found, kind))
+      found[kind]?.push(value.startsWith('"') ? String(JSON.parse(value)) : value)
   }
   return { uris: found['URI'] ?? [], dnsNames: found['DNS'] ?? [], addresses: found['IP Address'] ?? [] }
 }
