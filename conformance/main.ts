@@ -16,6 +16,7 @@ import { admissionChecks } from './admission-checks.ts'
 import { baresipChecks } from './baresip-checks.ts'
 import { callControlChecks } from './call-control-checks.ts'
 import { loadChecks } from './load-checks.ts'
+import { eventsChecks } from './events-checks.ts'
 import { failoverChecks } from './failover-checks.ts'
 import { fuzzChecks } from './fuzz-checks.ts'
 import { hasBaresip } from './peers/baresip.ts'
@@ -64,6 +65,7 @@ if (hasSipp()) {
   together.push(...failoverChecks({ scenarios, logs }))
   together.push(...callControlChecks({ scenarios, logs }))
   together.push(...transferChecks({ scenarios, logs }))
+  together.push(...eventsChecks({ scenarios, logs }))
   if (hasStunnel()) {
     const certificates = join(repositoryRoot, 'test', 'certificates')
     together.push(...tlsChecks({ scenarios, certificates, logs }))
