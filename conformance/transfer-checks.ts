@@ -1,11 +1,11 @@
 /** Transfers with SIPp as every party: transferor, transferee, target of a transfer, and the caller that takes a call over. */
 
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Call, Endpoint, IncomingCall, TransferOptions, TransferResult } from '../src/index.ts'
 import { createEndpoint } from '../src/index.ts'
 import type { Check } from './check.ts'
 import { startSipp, type SippRun } from './peers/sipp.ts'
+import { describe } from './sipp-checks.ts'
 
 type Transport = 'udp' | 'tcp'
 type Expected = Partial<Pick<TransferResult, 'outcome' | 'cause' | 'statusCode'>>
@@ -65,13 +65,16 @@ export function transferChecks(setting: TransferSetting): readonly Check[] {
     name: string,
     how: string,
     run: (folder: string, transport: Transport) => Promise<void>,
-  ): readonly Check[] =>
-    both.map(transport => ({
-      ...describe(join(setting.scenarios, `${name}.xml`)),
+  ): readonly Check[] => {
+    const { title: what, rfc } = describe(join(setting.scenarios, `${name}.xml`))
+    return both.map(transport => ({
       name: `${name}-${transport}`,
+      rfc,
+      what,
       how: `${how}, ${transport.toUpperCase()}`,
       run: () => run(join(setting.logs, `${name}-${transport}`), transport),
     }))
+  }
   const { scenarios } = setting
   return [
     ...Object.entries(transferees).flatMap(([name, { expected, options }]) =>
@@ -243,15 +246,5 @@ function compare(result: TransferResult, expected: Expected): void {
   for (const key of ['outcome', 'cause', 'statusCode'] as const) {
     if (expected[key] === undefined || expected[key] === result[key]) continue
     throw new Error(`${key} is ${String(result[key])}, not ${String(expected[key])}: ${result.reason}`)
-  }
-}
-
-/** The scenario's own name, and the RFCs its comment names. */
-function describe(file: string): { what: string; rfc: string } {
-  const text = readFileSync(file, 'utf8')
-  const rfc = /\((RFC\s[^)]*)\)/.exec(text)?.[1]?.replaceAll(/\s+/g, ' ') ?? ''
-  return {
-    what: /<scenario name="([^"]*)"/.exec(text)?.[1] ?? file,
-    rfc: rfc.split(/[;,] (?=RFC)/)[0] ?? rfc,
   }
 }
