@@ -161,7 +161,8 @@ export class Registrar {
     const outcome = await plan.store.update(aor, bindings =>
       changeBindings(bindings, register, now, plan.maxContacts),
     )
-    if (outcome.refused === 'out-of-order') return { statusCode: 500, reasonPhrase: 'Registration Out Of Order' } // step 7
+    if (outcome.refused === 'out-of-order')
+      return { statusCode: 500, reasonPhrase: 'Registration Out Of Order' } // step 7
     if (outcome.refused === 'too-many') return { statusCode: 403, reasonPhrase: 'Too Many Contacts' }
     this.#flows.note(flow)
     this.#tell(aor, outcome)
