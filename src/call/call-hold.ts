@@ -1,6 +1,17 @@
 import type { InviteSession, SessionBody } from '../sip/dialog/session-types.ts'
 import type { MediaSession } from '../media/session/media-session.ts'
+import type { OfferWishes } from '../media/session/offer-wishes.ts'
 import { sdpBody } from './sdp-body.ts'
+
+/** Offers the change: by UPDATE before the answer, by re-INVITE after it. @throws SipError when the peer refuses; OptionError */
+export async function offerChange(
+  session: InviteSession,
+  media: MediaSession,
+  wishes: OfferWishes,
+): Promise<void> {
+  const offer = (): SessionBody => sdpBody(media.createOffer(wishes))
+  await (session.state === 'early' ? session.update({ offer }) : session.reinvite({ offer }))
+}
 
 /** Who holds whom, and what is told of it. */
 export class CallHold {
@@ -11,10 +22,9 @@ export class CallHold {
     this.#tell = tell
   }
 
-  /** Ours: UPDATE before the answer, re-INVITE after it. @throws SipError when the peer refuses */
+  /** Ours. @throws SipError when the peer refuses */
   async change(session: InviteSession, media: MediaSession, active: boolean): Promise<void> {
-    const offer = (): SessionBody => sdpBody(media.createOffer({ hold: active }))
-    await (session.state === 'early' ? session.update({ offer }) : session.reinvite({ offer }))
+    await offerChange(session, media, { hold: active })
     this.#note('local', active)
   }
 

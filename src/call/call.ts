@@ -15,12 +15,13 @@ import type { Destination } from '../sip/transport/destination.ts'
 import type { Flow } from '../sip/transport/flow.ts'
 import type { Recording, RecordingOptions, RecordingSink } from '../media/audio/recording.ts'
 import type { MediaSession } from '../media/session/media-session.ts'
+import type { OfferWishes } from '../media/session/offer-wishes.ts'
 import type { DtmfDigit, SendDtmfOptions } from '../media/session/types.ts'
 import type { CallEnded, Reason } from './call-ended.ts'
 import { CallEndedError, callEndedOf, endWithoutSession } from './call-ended.ts'
 import { callChannel } from './diagnostics.ts'
 import { checkHeaders } from './checks.ts'
-import { CallHold } from './call-hold.ts'
+import { CallHold, offerChange } from './call-hold.ts'
 import { CallLimits } from './call-limits.ts'
 import { CallRecordings } from './call-recordings.ts'
 import type { CallContext, CallEvents, CallState, DtmfOptions, HangupOptions, Media } from './call-types.ts'
@@ -159,6 +160,19 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   /** Takes the other party off hold. @throws SipError when the peer refuses */
   async resume(): Promise<void> {
     await this.#hold.change(this.session, this.openMedia, false)
+  }
+
+  /**
+   * Offers other codecs (by name, in order of preference, of those the call was made with) or another address to send our audio to, when
+   * the host has moved or found out how it is reached; `input` and `output` stay. @throws OptionError; SipError when the peer refuses: the
+   * call stays as it was
+   */
+  async renegotiate(changes: Omit<OfferWishes, 'hold'>): Promise<void> {
+    const { codecs, address } = changes
+    await offerChange(this.session, this.openMedia, {
+      ...(codecs !== undefined && { codecs }),
+      ...(address !== undefined && { address }),
+    })
   }
 
   /**

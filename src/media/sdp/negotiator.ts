@@ -102,7 +102,8 @@ export class SdpNegotiator {
       ...(agreed && {
         previous: agreed.local,
         mediaIndex: agreed.audio.mediaIndex,
-        codecInUse: agreed.audio.codec,
+        // Who names codecs anew means to change the one in use.
+        ...(changes.codecs === undefined && { codecInUse: agreed.audio.codec }),
         remoteHold: agreed.audio.remoteHold,
       }),
     })

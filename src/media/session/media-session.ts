@@ -18,6 +18,8 @@ import { mediaDtmfChannel, mediaEventChannel } from './diagnostics.ts'
 import { DigitQueue } from './digit-queue.ts'
 import { DigitSender } from './digit-sender.ts'
 import { familyOf, reachable } from './addresses.ts'
+import { capabilitiesOf, checkAddress, chooseCodecs } from './offer-wishes.ts'
+import type { OfferWishes } from './offer-wishes.ts'
 import { MediaFlow } from './flow.ts'
 import type { TurnListener } from './flow.ts'
 import { changeBetween, mediaStats } from './summaries.ts'
@@ -86,12 +88,7 @@ export class MediaSession {
     this.#negotiator = new SdpNegotiator({
       random,
       capabilities: {
-        codecs: this.#codecs.map(codec => ({
-          name: codec.name,
-          clockRate: codec.clockRate,
-          ...(codec.channels > 1 && { channels: codec.channels }),
-          ...(codec.payloadType !== undefined && { payloadType: codec.payloadType }),
-        })),
+        codecs: capabilitiesOf(this.#codecs),
         ...this.#local,
         ...(options.ptime !== undefined && { ptime: options.ptime }),
       },
@@ -162,13 +159,18 @@ export class MediaSession {
   }
 
   /**
-   * An offer with what we wish now; call `acceptAnswer` or `rollback` next. `hold` puts the peer on hold or takes it
-   * off once the answer came; without it hold stays as it is. @throws {SipError} `SIP_STATE` while another is unanswered
+   * An offer with what we wish now; call `acceptAnswer` or `rollback` next. What is not named stays as it is.
+   * @throws {SipError} `SIP_STATE` while another is unanswered
+   * @throws {OptionError} a codec that this session was not opened with; an address that is none
    */
-  createOffer(options: { readonly hold?: boolean } = {}): string {
-    const { hold } = options
+  createOffer(wishes: OfferWishes = {}): string {
+    const { hold, codecs, address } = wishes
     return writeSdp(
-      this.#negotiator.offer(hold === undefined ? {} : { direction: hold ? 'sendonly' : 'sendrecv' }),
+      this.#negotiator.offer({
+        ...(hold !== undefined && { direction: hold ? 'sendonly' : 'sendrecv' }),
+        ...(codecs !== undefined && { codecs: capabilitiesOf(chooseCodecs(codecs, this.#codecs)) }),
+        ...(address !== undefined && { address: checkAddress(address), family: familyOf(address) }),
+      }),
     )
   }
 

@@ -114,7 +114,13 @@ t.test(
       again.media[0]!.payloads.find(payload => payload.name === name)?.payloadType
     t.equal(number('opus'), 120)
     t.not(number('speex'), 120)
-    t.equal(again.media[0]!.formats[0], '120', 'the codec in use comes first')
+    t.equal(
+      again.media[0]!.formats[0],
+      String(number('speex')),
+      'codecs that are named anew come in their order',
+    )
+    ours.rollback()
+    t.equal(ours.offer().media[0]!.formats[0], '120', 'else the codec in use comes first')
   },
 )
 

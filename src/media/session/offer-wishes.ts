@@ -1,0 +1,43 @@
+import { OptionError } from '../../runtime/errors.ts'
+import type { AudioCodec } from '../codec/codec.ts'
+import type { CodecCapability } from '../sdp/capabilities.ts'
+
+/** What an offer is to change; what is not named stays as it is. */
+export interface OfferWishes {
+  /** Puts the peer on hold or takes it off once the answer came. */
+  readonly hold?: boolean
+  /** Codecs by their SDP name, in order of preference, of those the session was opened with. */
+  readonly codecs?: readonly string[]
+  /** Where the peer is to send its audio from now on: an address or a name that leads to our port. */
+  readonly address?: string
+}
+
+/** @throws OptionError */
+export function checkAddress(address: string): string {
+  if (/^[\w.:-]+$/.test(address)) return address
+  throw new OptionError(
+    'address',
+    `"${address}" is not a host; give a name or an address, IPv6 without brackets`,
+  )
+}
+
+/** @throws OptionError naming the codec and those there are */
+export function chooseCodecs(names: readonly string[], known: readonly AudioCodec[]): readonly AudioCodec[] {
+  if (names.length === 0) throw new OptionError('codecs', 'it is empty; name at least one codec')
+  return names.map(name => {
+    const codec = known.find(candidate => candidate.name.toLowerCase() === name.toLowerCase())
+    if (codec !== undefined) return codec
+    const there = known.map(candidate => candidate.name).join(', ')
+    throw new OptionError('codecs', `${name} is none of those the call was opened with: ${there}`)
+  })
+}
+
+/** The codecs as a description states them. */
+export function capabilitiesOf(codecs: readonly AudioCodec[]): readonly CodecCapability[] {
+  return codecs.map(codec => ({
+    name: codec.name,
+    clockRate: codec.clockRate,
+    ...(codec.channels > 1 && { channels: codec.channels }),
+    ...(codec.payloadType !== undefined && { payloadType: codec.payloadType }),
+  }))
+}
