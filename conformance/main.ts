@@ -92,7 +92,7 @@ else missing.push('Kamailio, registrar and proxy: apt-get install kamailio kamai
 const results = [
   ...(await runChecks(alone.filter(isChosen), 1, tell)),
   // Most of the time they wait for each other's timers.
-  ...(await runChecks(together.filter(isChosen), 12, tell)),
+  ...(await runChecks(together.filter(isChosen), 8, tell)),
 ]
 for (const child of running) {
   await child.stop()
