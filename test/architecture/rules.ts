@@ -42,6 +42,7 @@ const machine: readonly (readonly [what: string, pattern: RegExp])[] = [
 /** Which packages from outside a layer may use; none unless named here. */
 const dependencies: Readonly<Record<string, readonly string[]>> = {
   runtime: ['ws'],
+  'media/codec': ['libopus-wasm'],
   'media/sdp': ['sdp-transform'],
   'sip/events': ['fast-xml-parser'],
 }

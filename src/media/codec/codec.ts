@@ -2,9 +2,14 @@
 export interface Encoder {
   /**
    * Encodes one frame: `pcm` is signed 16-bit at the codec's `sampleRate`, interleaved when it has more than one channel.
-   * Returns the octets written to the start of `out`, which must hold `maxPayloadBytes(pcm.length)`.
+   * Returns the octets written to the start of `out`, which must hold `maxPayloadBytes(pcm.length)`; 0 when there is
+   * nothing to send for this frame (discontinuous transmission).
    */
   encode(pcm: Int16Array, out: Uint8Array): number
+  /** What the peer reports to lose, 0 to 100: a codec with forward error correction spends accordingly. */
+  expectLoss?(percent: number): void
+  /** Gives back what does not fall to the garbage collector, as memory of WebAssembly. Not to be used afterwards. */
+  close?(): void
 }
 
 /** Turns payloads into PCM, one stream in one direction. */
@@ -14,6 +19,23 @@ export interface Decoder {
    * which must hold `maxSamples(payload.length)`. A payload that is too long for `out` is cut, never an error.
    */
   decode(payload: Uint8Array, out: Int16Array): number
+  /** The codec's own concealment of a loss: fills all of `out` and returns its length. Without it ours is used. */
+  conceal?(out: Int16Array): number
+  /**
+   * In-band forward error correction: fills `out` with the lost frame just before `payload`, as `payload` remembers it, and
+   * returns its length; 0 when it remembers none. Called before `decode` of the same payload.
+   */
+  recover?(payload: Uint8Array, out: Int16Array): number
+  /** Gives back what does not fall to the garbage collector, as memory of WebAssembly. Not to be used afterwards. */
+  close?(): void
+}
+
+/** What was agreed on for one direction of one stream. */
+export interface CodecParameters {
+  /** The `fmtp` value of the side that receives: the peer's for an encoder, ours for a decoder. */
+  readonly fmtp?: string
+  /** Milliseconds of audio per packet. */
+  readonly ptime?: number
 }
 
 /** One way to put audio into RTP. Codecs are passed as arguments where they are wanted; importing one registers nothing. */
@@ -27,12 +49,16 @@ export interface AudioCodec {
   readonly channels: number
   /** The static payload type of RFC 3551, where there is one. */
   readonly payloadType?: number
+  /** Our parameters for the SDP: how we want to receive this codec. */
+  readonly fmtp?: string
   /** Octets that `samples` samples (all channels) may need at most. */
   maxPayloadBytes(samples: number): number
   /** Samples (all channels) that a payload of `bytes` octets may give at most. */
   maxSamples(bytes: number): number
-  encoder(): Encoder
-  decoder(): Decoder
+  /** Samples (all channels) in this very payload, where its length alone does not tell; otherwise `maxSamples` does. */
+  samplesIn?(payload: Uint8Array): number
+  encoder(parameters?: CodecParameters): Encoder
+  decoder(parameters?: CodecParameters): Decoder
 }
 
 /** The codec of that SDP name and clock rate among `codecs`, or `undefined`. */

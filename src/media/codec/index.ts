@@ -1,5 +1,5 @@
 export { findCodec } from './codec.ts'
-export type { AudioCodec, Decoder, Encoder } from './codec.ts'
+export type { AudioCodec, CodecParameters, Decoder, Encoder } from './codec.ts'
 export { PCMA, PCMU } from './g711.ts'
 export { LossConcealer } from './plc.ts'
 export { Resampler, resamplerRates } from './resampler.ts'
