@@ -118,6 +118,32 @@ const scenarios: Readonly<Record<string, Scenario>> = {
       await moved.hangup()
     },
   },
+  'transfers-attended': {
+    rfc: 'RFC 3891 3, RFC 5589 7',
+    what: 'it talks to a desk first and transfers us there: we take its place, and are heard',
+    play: async ({ phone, call, agent, desk, atDesk, folder }) => {
+      const { registration } = agent
+      const taken = new Promise<Call>((resolve, reject) => {
+        call.on('transfer', request => void request.accept({ registration }).then(resolve, reject))
+      })
+      const first = atDesk()
+      await call.sleep(500)
+      await Promise.all([hold(call, 'remote', true), phone.hold()])
+      await phone.call(desk.uri)
+      const consultation = await within(4000, first, 'consulted')
+      const second = atDesk()
+      await call.sleep(500)
+      await phone.transferToSecond()
+      const moved = await within(6000, taken, 'taken over')
+      const desked = await within(2000, second, 'called at the desk')
+      await within(3000, consultation.ended, 'replaced')
+      await Promise.all([
+        moved.media.output.write(sine(700, 2)),
+        hear(desked, join(folder, 'desk.wav'), 500, 700),
+      ])
+      await moved.hangup()
+    },
+  },
   'is-transferred': {
     rfc: 'RFC 3515 2.4.4',
     what: 'we transfer it to a desk, where it is heard',
@@ -152,7 +178,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
 }
 
 /** baresip 1.0 knows no Replaces. */
-const noBaresip: ReadonlySet<string> = new Set(['is-transferred-attended'])
+const noBaresip: ReadonlySet<string> = new Set(['transfers-attended', 'is-transferred-attended'])
 
 export function linphoneChecks(logs: string): readonly Check[] {
   return checks('linphone', options => Linphone.start(options), logs)
@@ -225,6 +251,8 @@ async function openParty(switchboard: Switchboard, user: string, endpoints: Endp
   const registration = endpoint.register({
     aor: `sip:${user}@127.0.0.1`,
     registrar: `sip:127.0.0.1:${switchboard.port}`,
+    // Whom Linphone refers us to it names without a port.
+    outboundProxy: `sip:127.0.0.1:${switchboard.port};lr`,
     credentials: { username: user, password },
   })
   await within(5000, registration.ready, 'registered')

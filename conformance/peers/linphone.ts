@@ -81,6 +81,10 @@ export class Linphone implements Softphone {
     this.#say(`transfer ${uri}`)
   }
 
+  async transferToSecond(): Promise<void> {
+    this.#say('transfer 1 --to-call 2')
+  }
+
   async stop(): Promise<readonly string[]> {
     this.#say('quit')
     const late = setTimeout(() => this.#process.kill('SIGKILL'), 4000)

@@ -24,6 +24,8 @@ export interface Softphone {
   readonly resume: () => Promise<void>
   /** Blind. */
   readonly transfer: (uri: string) => Promise<void>
+  /** Attended: the party of its first call goes to that of its second. */
+  readonly transferToSecond: () => Promise<void>
   /** Hangs up, ends, and tells in which WAV files is what it heard. */
   readonly stop: () => Promise<readonly string[]>
 }
@@ -56,6 +58,10 @@ export class BaresipPhone implements Softphone {
 
   transfer(uri: string): Promise<void> {
     return this.#baresip.command('transfer', uri)
+  }
+
+  async transferToSecond(): Promise<void> {
+    throw new Error('baresip 1.0 has no attended transfer')
   }
 
   async stop(): Promise<readonly string[]> {
