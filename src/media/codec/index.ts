@@ -1,5 +1,8 @@
 export { findCodec } from './codec.ts'
 export type { AudioCodec, CodecParameters, Decoder, Encoder } from './codec.ts'
 export { PCMA, PCMU } from './g711.ts'
+export { G722 } from './g722.ts'
+export { L16 } from './l16.ts'
+export type { L16Codecs } from './l16.ts'
 export { LossConcealer } from './plc.ts'
 export { Resampler, resamplerRates } from './resampler.ts'
