@@ -32,6 +32,14 @@ export type TurnListener = (
   sent: Int16Array | undefined,
 ) => void
 
+/** RTCP of a call as the flow meets it. */
+export interface ControlChannel {
+  /** A compound packet as its sender wrote it: where SRTP was agreed on it has been authenticated and decrypted. */
+  datagram(bytes: Uint8Array, address: string, port: number, now: number): void
+  /** Once in every turn. */
+  tick(now: number): void
+}
+
 export interface FlowOptions {
   readonly clock: Clock
   readonly random: Random
@@ -56,6 +64,8 @@ export class MediaFlow implements PacedStream {
   readonly sender: MediaSender
   /** Set while somebody records. */
   onTurn: TurnListener | undefined
+  /** Set while the call has RTCP. */
+  control: ControlChannel | undefined
   readonly #options: FlowOptions
   // What every packet needs lies in the flow itself: with hundreds of calls each object on the way costs the processor a wait.
   readonly #clock: Clock
@@ -134,13 +144,30 @@ export class MediaFlow implements PacedStream {
     timeout.resume(this.#lastPacketAt)
   }
 
+  /** What came to the port of RTP, where RTCP may come too (RFC 5761 §4). */
   datagram(bytes: Uint8Array, address: string, port: number): void {
     const latch = this.#latch
     if (latch === undefined) return
+    if (isRtcp(bytes)) {
+      this.controlDatagram(bytes, address, port)
+      return
+    }
     const now = this.#clock.now()
     if (!this.receiver.datagram(bytes, address, port, latch, now)) return
     this.#lastPacketAt = now
     if (latch.remote !== this.#followed) this.#follows(latch.remote)
+  }
+
+  /** RTCP, whichever port it came to. */
+  controlDatagram(bytes: Uint8Array, address: string, port: number): void {
+    const { control } = this
+    if (control === undefined || this.#latch === undefined) return
+    control.datagram(bytes, address, port, this.#clock.now())
+  }
+
+  /** Every RTCP packet of ours leaves here. */
+  sendControl(socket: UdpSocket, packet: Uint8Array, remote: Pick<MediaAddress, 'address' | 'port'>): void {
+    socket.send(packet, remote.port, remote.address)
   }
 
   /** The pacer's turn, due at `dueAt`; `skipped` turns before it never came. */
@@ -149,6 +176,7 @@ export class MediaFlow implements PacedStream {
     const heard = this.#hear(now, dueAt)
     const sent = this.#say(skipped)
     if (this.onTurn !== undefined) this.onTurn(dueAt, heard, sent)
+    if (this.control !== undefined) this.control.tick(now)
     // After a stall what came meanwhile is still in the socket: the next turn knows better.
     if (skipped === 0 && now - this.#lastPacketAt >= this.#timeoutMs) this.#checkTimeout(now)
   }
@@ -205,4 +233,10 @@ export class MediaFlow implements PacedStream {
     if (remote instanceof Promise) remote.then(aim, () => undefined)
     else aim(remote)
   }
+}
+
+/** RTCP and not RTP: version 2 and a packet type of 192 to 223 (RFC 5761 §4). */
+function isRtcp(bytes: Uint8Array): boolean {
+  const type = bytes[1] as number
+  return type >= 192 && type <= 223 && (bytes[0] as number) >> 6 === 2
 }
