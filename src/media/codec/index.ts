@@ -1,5 +1,6 @@
 export { findCodec } from './codec.ts'
 export type { AudioCodec, CodecParameters, Decoder, Encoder } from './codec.ts'
+export { ComfortNoiseEncoder, ComfortNoiseGenerator } from './comfort-noise.ts'
 export { PCMA, PCMU } from './g711.ts'
 export { G722 } from './g722.ts'
 export { L16 } from './l16.ts'
