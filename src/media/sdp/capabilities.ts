@@ -1,3 +1,4 @@
+import type { CryptoSuite } from './crypto.ts'
 import type { Direction } from './description.ts'
 
 /** One codec we are able to send and receive. */
@@ -12,6 +13,16 @@ export interface CodecCapability {
   readonly fmtp?: string
 }
 
+/** SRTP by keys in the description (RFC 4568). */
+export interface CryptoCapability {
+  /** Whether a stream without protection is taken too. */
+  readonly mode: 'optional' | 'required'
+  /** In order of preference; at least one. */
+  readonly suites: readonly CryptoSuite[]
+  /** False: the first offer is of plain RTP, as the one of protection was refused. Default true. */
+  readonly offer?: boolean
+}
+
 /** What we can do and wish for one audio stream; everything an offer or answer of ours is made from. */
 export interface LocalCapabilities {
   /** In order of preference. */
@@ -21,8 +32,13 @@ export interface LocalCapabilities {
   readonly family?: 4 | 6
   /** UDP port to receive RTP at. */
   readonly port: number
-  /** Transports of the `m=` line we accept, the first being the one to offer; default `RTP/AVP`, `RTP/AVPF`. */
+  /**
+   * Transports of the `m=` line we accept, the first being the one to offer; default `RTP/AVP`, `RTP/AVPF`, and with `crypto` before them
+   * `RTP/SAVP`, `RTP/SAVPF`.
+   */
   readonly protocols?: readonly string[]
+  /** Absent: SRTP is neither offered nor taken. */
+  readonly crypto?: CryptoCapability
   /** Default `port + 1`; other values are announced with `a=rtcp` (RFC 3605). */
   readonly rtcpPort?: number
   /** Whether RTCP may share the RTP port (RFC 5761): offered when true, accepted only when true. Default false. */

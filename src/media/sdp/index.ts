@@ -1,4 +1,7 @@
-export type { CodecCapability, LocalCapabilities } from './capabilities.ts'
+export type { CodecCapability, CryptoCapability, LocalCapabilities } from './capabilities.ts'
+export { readCrypto } from './crypto.ts'
+export type { CryptoKey, CryptoLine, CryptoProblem, CryptoSuite } from './crypto.ts'
+export type { NegotiatedCrypto } from './crypto-negotiation.ts'
 export type * from './description.ts'
 export { SdpError } from './error.ts'
 export type { SdpWarning } from './error.ts'
@@ -9,7 +12,7 @@ export type {
   NegotiatedTelephoneEvent,
 } from './negotiated.ts'
 export { SdpNegotiator } from './negotiator.ts'
-export type { SdpNegotiatorOptions } from './negotiator.ts'
+export type { OfferKeys, SdpNegotiatorOptions } from './negotiator.ts'
 export { applyAnswer, createAnswer, createOffer } from './offer-answer.ts'
 export type { AnswerContext, Answered, LocalOrigin, OfferContext } from './offer-answer.ts'
 export { defaultSdpLimits, parseSdp } from './parse.ts'

@@ -23,6 +23,11 @@ export function isTelephoneEvent({ name }: { readonly name: string }): boolean {
   return name.toLowerCase() === eventName
 }
 
+/** RFC 3389. */
+export function isComfortNoise({ name }: { readonly name: string }): boolean {
+  return name.toLowerCase() === 'cn'
+}
+
 /** Formats that ride beside the voice and can never be the codec of a call. */
 export function isAuxiliary({ name }: { readonly name: string }): boolean {
   return [eventName, 'cn', 'red'].includes(name.toLowerCase())

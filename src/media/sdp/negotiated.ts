@@ -1,5 +1,6 @@
 import { addressOf } from './address.ts'
 import type { LocalCapabilities } from './capabilities.ts'
+import type { NegotiatedCrypto } from './crypto-negotiation.ts'
 import {
   type Direction,
   type MediaDescription,
@@ -68,6 +69,10 @@ export interface NegotiatedAudio {
   readonly telephoneEvent?: NegotiatedTelephoneEvent
   /** Clock rate of every `telephone-event` payload type that may arrive. */
   readonly receiveTelephoneEvents: ReadonlyMap<number, number>
+  /** Clock rate of every comfort noise payload type (RFC 3389) that may be sent and arrive; absent when there is none. */
+  readonly comfortNoise?: ReadonlyMap<number, number>
+  /** Absent: plain RTP. */
+  readonly crypto?: NegotiatedCrypto
   readonly rtcp: {
     /** RTCP shares the RTP port on both sides (RFC 5761). */
     readonly mux: boolean
@@ -92,6 +97,8 @@ export interface Agreement {
   /** In order of preference; at least one. */
   readonly codecs: readonly NegotiatedCodec[]
   readonly events: readonly FormatPair[]
+  readonly comfortNoise: readonly FormatPair[]
+  readonly crypto: NegotiatedCrypto | undefined
   readonly direction: Direction
   readonly remoteHold: boolean
   readonly localHold: boolean
@@ -99,7 +106,8 @@ export interface Agreement {
 }
 
 export function describeAudio(agreement: Agreement): NegotiatedAudio {
-  const { capabilities, local, remote, codecs, events, remoteHold, localHold } = agreement
+  const { capabilities, local, remote, codecs, events, comfortNoise, crypto } = agreement
+  const { remoteHold, localHold } = agreement
   const codec = codecs[0]!
   const mux = local.rtcpMux && remote.rtcpMux
   const telephoneEvent = eventFor(codec, events)
@@ -124,6 +132,12 @@ export function describeAudio(agreement: Agreement): NegotiatedAudio {
         [received.payloadType, received.clockRate] as const,
       ]),
     ),
+    ...(comfortNoise.length > 0 && {
+      comfortNoise: new Map(
+        comfortNoise.map(({ received }) => [received.payloadType, received.clockRate] as const),
+      ),
+    }),
+    ...(crypto && { crypto }),
     rtcp: {
       mux,
       localPort: mux ? local.port : (capabilities.rtcpPort ?? local.port + 1),

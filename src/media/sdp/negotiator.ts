@@ -1,6 +1,7 @@
 import { SipError } from '../../runtime/errors.ts'
 import type { Random } from '../../runtime/runtime.ts'
 import type { LocalCapabilities } from './capabilities.ts'
+import { type CryptoInForce, CryptoKeys, type LocalCrypto } from './crypto-negotiation.ts'
 import type { SessionDescription } from './description.ts'
 import { type CodecKey, codecKey } from './matching.ts'
 import type { NegotiatedAudio } from './negotiated.ts'
@@ -21,11 +22,18 @@ export interface SdpNegotiatorOptions {
   readonly limits?: Partial<SdpLimits>
 }
 
+/** About the keys of an offer. */
+export interface OfferKeys {
+  readonly rekey?: boolean
+}
+
 /** What both ends hold to now. */
 interface Agreed {
   readonly local: SessionDescription
   readonly remote: SessionDescription
   readonly audio: NegotiatedAudio
+  /** Our `a=crypto` lines of that exchange. */
+  readonly crypto: readonly LocalCrypto[]
 }
 
 interface State {
@@ -36,6 +44,7 @@ interface State {
 interface Offered {
   readonly description: SessionDescription
   readonly wish: LocalCapabilities
+  readonly crypto: readonly LocalCrypto[]
   /** False once an answer was taken; another may still come, when the first was a preview in a provisional response. */
   pending: boolean
 }
@@ -53,9 +62,11 @@ export class SdpNegotiator {
   #version = 0
   #lastSent: SessionDescription | undefined
   readonly #payloadTypes = new Map<number, CodecKey>()
+  readonly #keys: CryptoKeys
 
   constructor(options: SdpNegotiatorOptions) {
     this.#options = options
+    this.#keys = new CryptoKeys(options.random)
     // 31 bits: some peers keep it in a signed integer of 32.
     this.#sessionId = String(options.random.uint32() >>> 1)
     this.#state = { wish: options.capabilities, agreed: undefined }
@@ -88,16 +99,19 @@ export class SdpNegotiator {
   /**
    * An offer: the first, or a later one that changes what `changes` says (`{ direction: 'sendonly' }` holds,
    * `{ direction: 'sendrecv' }` resumes). The direction is a wish that stays until the next change: what goes out is what the peer's own
-   * hold leaves of it. One that changes nothing is the very description sent last, version and all.
+   * hold leaves of it. One that changes nothing is the very description sent last, version and all. `rekey` offers new keys for SRTP in place
+   * of those in use.
    *
    * @throws SipError `SIP_STATE` while an earlier offer is unanswered.
    */
-  offer(changes: Partial<LocalCapabilities> = {}): SessionDescription {
+  offer(changes: Partial<LocalCapabilities> = {}, { rekey = false }: OfferKeys = {}): SessionDescription {
     this.#refuseWhilePending('make an offer')
     const { agreed } = this.#state
     const wish = { ...this.#state.wish, ...changes }
+    const crypto = this.#cryptoOffer(wish, rekey)
     const draft = createOffer(wish, {
       origin: this.#origin(),
+      crypto,
       payloadTypes: this.#payloadTypes,
       ...(agreed && {
         previous: agreed.local,
@@ -109,7 +123,7 @@ export class SdpNegotiator {
     })
     const description = this.#send(draft)
     this.#undo = this.#state
-    this.#offered = { description, wish, pending: true }
+    this.#offered = { description, wish, crypto, pending: true }
     return description
   }
 
@@ -128,8 +142,13 @@ export class SdpNegotiator {
     const { agreed } = this.#state
     const { prefer, answerCodecs } = this.#options
     const wish = { ...this.#state.wish, ...changes }
-    const { answer: draft, audio } = createAnswer(remote, wish, {
+    const {
+      answer: draft,
+      audio,
+      crypto,
+    } = createAnswer(remote, wish, {
       origin: this.#origin(),
+      crypto: chosen => this.#keys.answer(chosen, this.#inForce),
       ...(agreed && { mediaIndex: agreed.audio.mediaIndex }),
       ...(prefer && { prefer }),
       ...(answerCodecs && { answerCodecs }),
@@ -138,7 +157,7 @@ export class SdpNegotiator {
     this.#remember(remote)
     this.#undo = this.#state
     this.#offered = undefined
-    this.#state = { wish, agreed: { local: answer, remote, audio } }
+    this.#state = { wish, agreed: { local: answer, remote, audio, crypto: crypto ? [crypto] : [] } }
     return { answer, audio }
   }
 
@@ -162,10 +181,12 @@ export class SdpNegotiator {
       remote,
       offered.wish,
       this.#state.agreed?.audio.remoteHold ?? false,
+      offered.crypto,
     )
     this.#remember(remote)
     offered.pending = false
-    this.#state = { wish: offered.wish, agreed: { local: offered.description, remote, audio } }
+    const { description: local, wish, crypto } = offered
+    this.#state = { wish, agreed: { local, remote, audio, crypto } }
     return audio
   }
 
@@ -177,6 +198,18 @@ export class SdpNegotiator {
     if (this.#undo) this.#state = this.#undo
     this.#undo = undefined
     this.#offered = undefined
+  }
+
+  get #inForce(): CryptoInForce | undefined {
+    const { agreed } = this.#state
+    return agreed?.audio.crypto && { agreed: agreed.audio.crypto, lines: agreed.crypto }
+  }
+
+  /** A stream once agreed on keeps its protection, or the lack of it. */
+  #cryptoOffer({ crypto }: LocalCapabilities, rekey: boolean): readonly LocalCrypto[] {
+    const { agreed } = this.#state
+    const offers = agreed === undefined ? crypto?.offer !== false : agreed.audio.crypto !== undefined
+    return crypto !== undefined && offers ? this.#keys.offer(crypto, this.#inForce, rekey) : []
   }
 
   #read(description: SessionDescription | string | Uint8Array): SessionDescription {

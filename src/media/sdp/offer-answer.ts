@@ -1,6 +1,17 @@
 import { OptionError } from '../../runtime/errors.ts'
 import { addressOf, addressProblem, localAddress } from './address.ts'
 import type { CodecCapability, LocalCapabilities } from './capabilities.ts'
+import type { CryptoLine } from './crypto.ts'
+import {
+  type LocalCrypto,
+  agreedCrypto,
+  answeredCrypto,
+  chooseCrypto,
+  cryptoProblem,
+  cryptoValue,
+  isSecure,
+  protocolsOf,
+} from './crypto-negotiation.ts'
 import {
   type Direction,
   type MediaDescription,
@@ -22,6 +33,7 @@ import {
   codecKey,
   eventRates,
   isAuxiliary,
+  isComfortNoise,
   isTelephoneEvent,
   matchCodecs,
   matchEvents,
@@ -49,6 +61,8 @@ export interface OfferContext {
   readonly codecInUse?: CodecCapability
   /** The peer wants no audio from us for now. */
   readonly remoteHold?: boolean
+  /** Our `a=crypto` lines; without any the stream is offered as plain RTP. */
+  readonly crypto?: readonly LocalCrypto[]
 }
 
 export interface AnswerContext {
@@ -59,11 +73,15 @@ export interface AnswerContext {
   readonly prefer?: 'remote' | 'local'
   /** `all` common codecs (default), so that the peer may change between them, or the `first` alone. */
   readonly answerCodecs?: 'all' | 'first'
+  /** Gives our line to answer that one with; without it SRTP cannot be answered. */
+  readonly crypto?: (chosen: CryptoLine) => LocalCrypto
 }
 
 export interface Answered {
   readonly answer: SessionDescription
   readonly audio: NegotiatedAudio
+  /** Our line among them, when the stream is protected. */
+  readonly crypto?: LocalCrypto
 }
 
 /** An offer of one audio stream; what else the session had stays, refused, in its place (RFC 3264 §5, §8). */
@@ -89,8 +107,10 @@ export function createOffer(capabilities: LocalCapabilities, context: OfferConte
       0,
       before.findIndex(line => line.kind === 'audio'),
     )
+  const { crypto = [] } = context
   const audio = localMedia(capabilities, {
-    protocol: before[index]?.protocol ?? protocolsOf(capabilities)[0] ?? 'RTP/AVP',
+    protocol: before[index]?.protocol ?? firstProtocol(capabilities, crypto.length > 0),
+    crypto,
     payloads,
     direction: offeredDirection(capabilities.direction ?? 'sendrecv', context.remoteHold ?? false),
     ptime: capabilities.ptime ?? 20,
@@ -142,8 +162,11 @@ export function createAnswer(
   const theirs = effectiveDirection(remote, offer)
   const direction = intersected(mirrored(theirs), wish)
   const ptime = agreePtime(remote, capabilities)
+  const chosen = chooseCrypto(remote, capabilities.crypto)
+  const crypto = chosen && context.crypto?.(chosen)
   const audio = localMedia(capabilities, {
     protocol: remote.protocol,
+    crypto: crypto ? [crypto] : [],
     payloads,
     direction,
     ptime,
@@ -152,6 +175,7 @@ export function createAnswer(
   const media = offer.media.map((line, i) => (i === index ? audio : refused(line)))
   return {
     answer: localDescription(capabilities, context.origin, media),
+    ...(crypto && { crypto }),
     audio: describeAudio({
       mediaIndex: index,
       capabilities,
@@ -160,6 +184,10 @@ export function createAnswer(
       remoteSession: offer,
       codecs,
       events: events.map(event => ({ sent: event, received: event })),
+      comfortNoise: extras
+        .filter(match => isComfortNoise(match.offered))
+        .map(({ offered }) => ({ sent: offered, received: offered })),
+      crypto: chosen && crypto && agreedCrypto(crypto, chosen),
       direction,
       remoteHold: !receives(theirs),
       localHold: !receives(wish),
@@ -169,7 +197,7 @@ export function createAnswer(
 }
 
 /**
- * What our offer and the peer's answer to it agree on. `remoteHold` says whether the peer held before.
+ * What our offer and the peer's answer to it agree on. `remoteHold` says whether the peer held before; `crypto` are the lines of the offer.
  *
  * @throws SdpError 488 when the answer refuses the stream or does not fit the offer.
  */
@@ -178,6 +206,7 @@ export function applyAnswer(
   answer: SessionDescription,
   capabilities: LocalCapabilities,
   remoteHold = false,
+  crypto: readonly LocalCrypto[] = [],
 ): NegotiatedAudio {
   const index = offer.media.findIndex(line => line.kind === 'audio' && line.port !== 0)
   const local = offer.media[index]
@@ -192,7 +221,7 @@ export function applyAnswer(
   if (remote.kind.toLowerCase() !== 'audio')
     throw unacceptable(`the answer has ${remote.kind} where the offer has audio`, 'm', 304)
   if (remote.port === 0) throw unacceptable('the peer refused the audio stream (port 0)', 'm', 304)
-  if (remote.protocol.toUpperCase() !== local.protocol.toUpperCase())
+  if (!sameProtocol(remote.protocol, local.protocol, crypto.length > 0))
     throw unacceptable(`the answer has ${remote.protocol}, the offer ${local.protocol}`, 'm', 302)
   const pairs = pairFormats(local, remote)
   const codecs: NegotiatedCodec[] = pairs
@@ -202,6 +231,7 @@ export function applyAnswer(
     throw unacceptable('the answer has none of the codecs that were offered', 'rtpmap', 305)
   const problem = addressProblem(remote, answer, capabilities)
   if (problem) throw problem
+  const protection = answeredCrypto(crypto, remote, capabilities.crypto)
   const theirs = effectiveDirection(remote, answer)
   return describeAudio({
     mediaIndex: index,
@@ -211,6 +241,8 @@ export function applyAnswer(
     remoteSession: answer,
     codecs,
     events: pairs.filter(pair => isTelephoneEvent(pair.received)),
+    comfortNoise: pairs.filter(pair => isComfortNoise(pair.received)),
+    crypto: protection,
     direction: intersected(local.direction, mirrored(theirs)),
     // An offer that does not send cannot be told "do not send": the answer says nothing of the peer's wish.
     remoteHold: sends(local.direction) ? !receives(theirs) : remoteHold,
@@ -242,8 +274,18 @@ function inUseFirst(
   return first ? [first, ...codecs.filter(codec => codec !== first)] : codecs
 }
 
-function protocolsOf(capabilities: LocalCapabilities): readonly string[] {
-  return capabilities.protocols ?? ['RTP/AVP', 'RTP/AVPF']
+function firstProtocol(capabilities: LocalCapabilities, secure: boolean): string {
+  const able = protocolsOf(capabilities)
+  return able.find(protocol => isSecure(protocol) === secure) ?? able[0] ?? 'RTP/AVP'
+}
+
+/** Where keys were offered, peers are known to answer with either transport: the keys in the answer decide. */
+function sameProtocol(answered: string, offered: string, keysOffered: boolean): boolean {
+  const [a, b] = [answered, offered].map(protocol => {
+    const upper = protocol.toUpperCase()
+    return keysOffered ? upper.replace(/^RTP\/SAVP/, 'RTP/AVP') : upper
+  })
+  return a === b
 }
 
 function selectStream(
@@ -252,6 +294,9 @@ function selectStream(
   preferred: number | undefined,
 ): number {
   const order = offer.media.map((_, i) => i)
+  // Some offer the same stream twice, with and without protection.
+  const weight = (i: number): number => Number(isSecure(offer.media[i]!.protocol))
+  if (capabilities.crypto) order.sort((a, b) => weight(b) - weight(a))
   if (preferred !== undefined) order.sort((a, b) => Number(b === preferred) - Number(a === preferred))
   let reason: SdpError | undefined
   for (const index of order) {
@@ -271,6 +316,8 @@ function streamProblem(
 ): SdpError | undefined {
   if (!protocolsOf(capabilities).some(protocol => protocol.toUpperCase() === line.protocol.toUpperCase()))
     return unacceptable(`the transport ${line.protocol} is not available`, 'm', 302)
+  const unprotected = cryptoProblem(line, capabilities.crypto)
+  if (unprotected) return unprotected
   const common = matchCodecs(line.payloads, capabilities.codecs, 'remote')
   if (common.every(match => isAuxiliary(match.offered)))
     return unacceptable('no codec of the offer is available', 'rtpmap', 305)
@@ -306,6 +353,7 @@ function effectiveDirection(line: MediaDescription, session: SessionDescription)
 
 interface LocalStream {
   readonly protocol: string
+  readonly crypto: readonly LocalCrypto[]
   readonly payloads: readonly PayloadFormat[]
   readonly direction: Direction
   readonly ptime: number
@@ -331,7 +379,7 @@ function localMedia(capabilities: LocalCapabilities, stream: LocalStream): Media
     ...(maxptime !== undefined && { maxptime }),
     ...(rtcpPort !== undefined && rtcpPort !== port + 1 && { rtcp: { port: rtcpPort } }),
     rtcpMux: stream.rtcpMux,
-    crypto: [],
+    crypto: stream.crypto.map(cryptoValue),
     attributes: [],
   }
 }
