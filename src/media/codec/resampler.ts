@@ -137,10 +137,7 @@ export class Resampler {
       position += 4 * up * down
     }
     for (; end - at >= 4; at += 4, position += 4 * down) fourInRow(bank, this.#buffer, position, output, at)
-    for (; at < end; at += 1, position += down) {
-      const index = Math.floor(position / up)
-      output[at] = rounded(oneSample(bank, this.#buffer, index, position - index * up))
-    }
+    for (; at < end; at += 1, position += down) oneSample(bank, this.#buffer, position, output, at)
     this.#position = position - count * up
     return end
   }
@@ -214,16 +211,20 @@ function fourInRow(
   output[at + 3] = rounded(d)
 }
 
+/** As `rounded`, but in place: too few samples come this way for the compiler to inline a call, and fractions handed over are allocated. */
 function oneSample(
-  { taps, coefficients }: FilterBank,
+  { up, taps, coefficients }: FilterBank,
   buffer: Float64Array,
-  index: number,
-  phase: number,
-): number {
-  const base = phase * taps
+  position: number,
+  output: Int16Array,
+  at: number,
+): void {
+  const index = Math.floor(position / up)
+  const base = (position - index * up) * taps
   let sum = 0
   for (let k = 0; k < taps; k += 1) sum += coefficients[base + k]! * buffer[index + k]!
-  return sum
+  sum += sum < 0 ? -0.5 : 0.5
+  output[at] = sum > 32_767 ? 32_767 : sum < -32_768 ? -32_768 : sum
 }
 
 /** To the nearest 16-bit sample; storing it drops the fraction. */
