@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import type { RecordingSink } from './recording.ts'
+import type { RecordingSink } from './recording-sink.ts'
 
 /** A recording's file. */
 export class FileSink implements RecordingSink {

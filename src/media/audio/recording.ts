@@ -1,25 +1,33 @@
+import type { Random } from '../../runtime/runtime.ts'
 import { FileSink } from './file-sink.ts'
+import { InterleavedResampler } from './interleaved-resampler.ts'
 import { limit } from './mixer.ts'
-import { WavWriter } from './wav-writer.ts'
-
-/** Where a recording goes when it is not a file: an upload, a buffer in a test. */
-export interface RecordingSink {
-  /** Octets in order. While a promise is pending the next chunks wait in a bounded queue. */
-  write(chunk: Uint8Array): void | Promise<void>
-  /**
-   * Overwrites `bytes` at `position`, counted from the first octet written: the header with its sizes.
-   * Without it the header says from the start that the length is unknown, which players take as "to the end".
-   */
-  patch?(position: number, bytes: Uint8Array): void | Promise<void>
-  close(): void | Promise<void>
-}
+import { prepareWriter, recordingFormat } from './recording-format.ts'
+import type { RecordingFormat } from './recording-format.ts'
+import type { RecordingSink, RecordingWriter } from './recording-sink.ts'
 
 export interface RecordingOptions {
   /** `separate` (default): the other party left, we right. `mixed`: both in one channel. */
   readonly channels?: 'separate' | 'mixed'
+  /** Default by the name of the file: `opus` for `.opus`, `.ogg` and `.oga`, otherwise `pcm`: 16-bit samples in a WAV file. */
+  readonly format?: RecordingFormat
+  /** Samples per second of the file. Default that of the call; 8000 for `pcmu` and `pcma`; Opus has the rate of its codec. */
+  readonly sampleRate?: number
+}
+
+/** What only the call itself knows of its recording. */
+export interface CallRecordingOptions extends RecordingOptions {
+  /** Samples per second of what is heard and sent. */
+  readonly callRate: number
+  readonly random: Random
+  /** Where the clock of `AudioFrame.timestampMs` begins, on the clock of the turns. */
+  readonly originMs?: number
+  readonly onStop?: (recording: CallRecording) => void
 }
 
 export interface RecordingResult {
+  /** When the first sample of the file was heard and said, on the clock of `AudioFrame.timestampMs`. */
+  readonly startedAtMs: number
   /** Length of the audio in the file, silence in gaps included. */
   readonly durationMs: number
   /** Size of the file. */
@@ -52,12 +60,15 @@ interface Piece {
 }
 
 /**
- * Puts both directions side by side in time and writes them as WAV. Driven by the turns of the media, so that both
+ * Puts both directions side by side in time and writes them. Driven by the turns of the media, so that both
  * sides of a turn land at the same place and virtual time is as good as real time; turns that never came are silence.
  */
 export class CallRecording implements Recording {
   readonly file: string | undefined
-  readonly #writer: WavWriter
+  readonly #writer: RecordingWriter
+  /** Set when the file has another rate than the call. */
+  readonly #resampler: InterleavedResampler | undefined
+  readonly #originMs: number
   readonly #channels: 1 | 2
   readonly #framesPerMs: number
   readonly #onStop: (recording: CallRecording) => void
@@ -74,32 +85,32 @@ export class CallRecording implements Recording {
   #stopping: Promise<RecordingResult> | undefined
   #error: Error | undefined
 
-  constructor(
-    sink: RecordingSink,
-    options: RecordingOptions & {
-      readonly sampleRate: number
-      readonly file?: string
-      readonly onStop?: (recording: CallRecording) => void
-    },
-  ) {
-    this.file = options.file
-    this.#channels = options.channels === 'mixed' ? 1 : 2
-    this.#writer = new WavWriter(sink, { sampleRate: options.sampleRate, channels: this.#channels })
-    this.#framesPerMs = options.sampleRate / 1000
+  private constructor(writer: RecordingWriter, options: CallRecordingOptions, file: string | undefined) {
+    this.file = file
+    this.#channels = channelsOf(options)
+    this.#writer = writer
+    this.#resampler =
+      writer.sampleRate === options.callRate
+        ? undefined
+        : new InterleavedResampler(options.callRate, writer.sampleRate, this.#channels)
+    this.#framesPerMs = options.callRate / 1000
+    this.#originMs = options.originMs ?? 0
     this.#onStop = options.onStop ?? (() => undefined)
     this.#chunk = this.#newChunk()
   }
 
-  /** Makes the file when `target` is a path. Rejects with what the file system says. */
-  static async open(
-    target: string | RecordingSink,
-    options: RecordingOptions & {
-      readonly sampleRate: number
-      readonly onStop?: (recording: CallRecording) => void
-    },
-  ): Promise<CallRecording> {
-    if (typeof target !== 'string') return new CallRecording(target, options)
-    return new CallRecording(await FileSink.open(target), { ...options, file: target })
+  /**
+   * Makes the file when `target` is a path. Rejects with what the file system says.
+   * @throws {OptionError} `format` or `sampleRate` that cannot be
+   */
+  static async open(target: string | RecordingSink, options: CallRecordingOptions): Promise<CallRecording> {
+    const { callRate, sampleRate, random } = options
+    const file = typeof target === 'string' ? target : undefined
+    const format = recordingFormat(options.format, file)
+    const channels = channelsOf(options)
+    const open = await prepareWriter(format, { callRate, sampleRate, channels, serial: random.uint32() })
+    const writer = open(typeof target === 'string' ? await FileSink.open(target) : target)
+    return new CallRecording(writer, options, file)
   }
 
   get durationMs(): number {
@@ -148,6 +159,7 @@ export class CallRecording implements Recording {
       this.#fail(error)
     }
     return {
+      startedAtMs: (this.#startedAt ?? this.#originMs) - this.#originMs,
       durationMs: this.#writer.durationMs,
       bytes: this.#writer.bytes,
       file: this.file,
@@ -209,7 +221,7 @@ export class CallRecording implements Recording {
     try {
       for (let piece = this.#queue[0]; piece !== undefined; piece = this.#queue[0]) {
         this.#queue.shift()
-        if (piece.samples !== undefined) await this.#writer.write(piece.samples)
+        if (piece.samples !== undefined) await this.#write(piece.samples)
         else await this.#writeSilence(piece.frames)
       }
     } catch (error) {
@@ -221,8 +233,12 @@ export class CallRecording implements Recording {
   async #writeSilence(frames: number): Promise<void> {
     const zeros = this.#newChunk()
     for (let left = frames * this.#channels; left > 0; left -= zeros.length) {
-      await this.#writer.write(left < zeros.length ? zeros.subarray(0, left) : zeros)
+      await this.#write(left < zeros.length ? zeros.subarray(0, left) : zeros)
     }
+  }
+
+  async #write(samples: Int16Array): Promise<void> {
+    await this.#writer.write(this.#resampler?.process(samples) ?? samples)
   }
 
   #fail(error: unknown): void {
@@ -233,6 +249,10 @@ export class CallRecording implements Recording {
   #newChunk(): Int16Array {
     return new Int16Array(this.#framesPerMs * CHUNK_MS * this.#channels)
   }
+}
+
+function channelsOf(options: RecordingOptions): 1 | 2 {
+  return options.channels === 'mixed' ? 1 : 2
 }
 
 /** What is written at a time. */

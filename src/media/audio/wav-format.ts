@@ -99,30 +99,6 @@ function parseFormat(bytes: Uint8Array): WavFormat {
   return { encoding, sampleBytes, channels, sampleRate }
 }
 
-/** The 44 octets before the samples of a 16-bit PCM file. Without `dataBytes` the length is marked as unknown. */
-export function wavHeader(options: {
-  readonly sampleRate: number
-  readonly channels: number
-  readonly dataBytes?: number
-}): Uint8Array {
-  const { sampleRate, channels } = options
-  const known = options.dataBytes !== undefined && options.dataBytes <= UNKNOWN - 37
-  const header = new Uint8Array(44)
-  const fields = view(header)
-  header.set(RIFF_WAVE_FMT, 0)
-  fields.setUint32(4, known ? 36 + (options.dataBytes ?? 0) : UNKNOWN, true)
-  fields.setUint32(16, 16, true)
-  fields.setUint16(20, 1, true)
-  fields.setUint16(22, channels, true)
-  fields.setUint32(24, sampleRate, true)
-  fields.setUint32(28, sampleRate * channels * 2, true)
-  fields.setUint16(32, channels * 2, true)
-  fields.setUint16(34, 16, true)
-  header.set(DATA, 36)
-  fields.setUint32(40, known ? (options.dataBytes ?? 0) : UNKNOWN, true)
-  return header
-}
-
 function ascii(bytes: Uint8Array, offset: number): string {
   return String.fromCharCode(...bytes.subarray(offset, offset + 4))
 }
@@ -151,5 +127,3 @@ const WIDTHS: Readonly<Record<WavFormat['encoding'], readonly number[]>> = {
   alaw: [1],
   mulaw: [1],
 }
-const RIFF_WAVE_FMT = new TextEncoder().encode('RIFF    WAVEfmt ')
-const DATA = new TextEncoder().encode('data')

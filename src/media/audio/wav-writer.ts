@@ -1,35 +1,53 @@
 import { OptionError } from '../../runtime/errors.ts'
+import { PCMA, PCMU } from '../codec/g711.ts'
 import { FileSink } from './file-sink.ts'
-import type { RecordingSink } from './recording.ts'
 import { checkRate } from './rates.ts'
-import { wavHeader } from './wav-format.ts'
+import type { RecordingSink, RecordingWriter } from './recording-sink.ts'
+import { sampleBytesOf, wavHeader } from './wav-header.ts'
+import type { WavEncoding } from './wav-header.ts'
 
 export interface WavWriteOptions {
   /** Samples per second and channel. */
   readonly sampleRate: number
   /** Default 1. */
   readonly channels?: number
+  /** Default `pcm`: 16-bit. */
+  readonly encoding?: WavEncoding
+}
+
+/** Turns signed 16-bit samples into the octets of the file. */
+type Pack = (samples: Int16Array) => Uint8Array
+
+const packs: Readonly<Record<WavEncoding, Pack>> = {
+  pcm: littleEndian,
+  pcmu: samples => compressed(samples, PCMU),
+  pcma: samples => compressed(samples, PCMA),
 }
 
 /**
- * Writes 16-bit PCM. The sizes in the header are brought up to date after the samples they count, about once a
- * second: whenever the process dies, what is there is a WAV file that plays, at most that second shorter.
+ * Writes WAV. The sizes in the header are brought up to date after the samples they count, about once a second:
+ * whenever the process dies, what is there is a WAV file that plays, at most that second shorter.
  */
-export class WavWriter {
+export class WavWriter implements RecordingWriter {
   readonly sampleRate: number
   readonly channels: number
+  readonly encoding: WavEncoding
   readonly #sink: RecordingSink
+  readonly #bytesPerSecond: number
   #dataBytes = 0
+  /** Of `#dataBytes`, what the header has. */
+  #told = 0
   #headerBytes = 0
-  #begun = false
   #closing: Promise<void> | undefined
 
   constructor(sink: RecordingSink, options: WavWriteOptions) {
     this.sampleRate = checkRate(options.sampleRate)
     this.channels = options.channels ?? 1
+    this.encoding = options.encoding ?? 'pcm'
     if (!(Number.isInteger(this.channels) && this.channels >= 1 && this.channels <= 64)) {
       throw new OptionError('channels', `${this.channels} is not usable; give 1 to 64`)
     }
+    this.#bytesPerSecond = this.sampleRate * this.channels * sampleBytesOf(this.encoding)
     this.#sink = sink
   }
 
@@ -38,24 +56,22 @@ export class WavWriter {
     return new WavWriter(await FileSink.open(file), options)
   }
 
-  /** Octets written, header included. */
   get bytes(): number {
-    return this.#dataBytes + (this.#begun ? 44 : 0)
+    return this.#dataBytes + this.#headerBytes
   }
 
   get durationMs(): number {
-    return (this.#dataBytes * 1000) / (this.sampleRate * this.channels * 2)
+    return (this.#dataBytes * 1000) / this.#bytesPerSecond
   }
 
-  /** Appends samples, interleaved when there are several channels. One write at a time: await it before the next. */
   async write(samples: Int16Array): Promise<void> {
     await this.#begin()
-    await this.#sink.write(littleEndian(samples))
-    this.#dataBytes += samples.length * 2
-    if (this.#dataBytes - this.#headerBytes >= this.sampleRate * this.channels * 2) await this.#patch()
+    const bytes = packs[this.encoding](samples)
+    await this.#sink.write(bytes)
+    this.#dataBytes += bytes.length
+    if (this.#dataBytes - this.#told >= this.#bytesPerSecond) await this.#patch()
   }
 
-  /** Brings the header up to date and closes the sink. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#finish()
     return this.#closing
@@ -64,6 +80,8 @@ export class WavWriter {
   async #finish(): Promise<void> {
     try {
       await this.#begin()
+      // Chunks begin at even octets.
+      if ((this.#dataBytes & 1) === 1) await this.#sink.write(new Uint8Array(1))
       await this.#patch()
     } finally {
       await this.#sink.close()
@@ -71,35 +89,38 @@ export class WavWriter {
   }
 
   async #begin(): Promise<void> {
-    if (this.#begun) return
-    this.#begun = true
-    await this.#sink.write(wavHeader(this))
+    if (this.#headerBytes > 0) return
+    const header = wavHeader(this)
+    this.#headerBytes = header.length
+    await this.#sink.write(header)
   }
 
   async #patch(): Promise<void> {
-    const { sampleRate, channels } = this
-    this.#headerBytes = this.#dataBytes
-    await this.#sink.patch?.(0, wavHeader({ sampleRate, channels, dataBytes: this.#dataBytes }))
+    const { sampleRate, channels, encoding } = this
+    this.#told = this.#dataBytes
+    await this.#sink.patch?.(0, wavHeader({ encoding, sampleRate, channels, dataBytes: this.#told }))
   }
 }
 
-/** A whole 16-bit PCM file from samples, interleaved when there are several channels. */
+/** A whole file from samples, interleaved when there are several channels. */
 export function encodeWav(samples: Int16Array, options: WavWriteOptions): Uint8Array {
-  const header = wavHeader({
-    sampleRate: checkRate(options.sampleRate),
-    channels: options.channels ?? 1,
-    dataBytes: samples.length * 2,
-  })
-  const file = new Uint8Array(44 + samples.length * 2)
-  file.set(header)
-  file.set(littleEndian(samples), 44)
-  return file
+  const { channels = 1, encoding = 'pcm' } = options
+  const data = packs[encoding](samples)
+  const sampleRate = checkRate(options.sampleRate)
+  const pad = new Uint8Array(data.length & 1)
+  return Buffer.concat([wavHeader({ encoding, sampleRate, channels, dataBytes: data.length }), data, pad])
 }
 
 /** The octets of `samples`, sharing their memory where the machine's byte order allows. */
 function littleEndian(samples: Int16Array): Uint8Array {
   const bytes = Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength)
   return LITTLE_ENDIAN ? bytes : Buffer.from(bytes).swap16()
+}
+
+function compressed(samples: Int16Array, codec: typeof PCMU): Uint8Array {
+  const bytes = new Uint8Array(samples.length)
+  codec.encoder().encode(samples, bytes)
+  return bytes
 }
 
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1

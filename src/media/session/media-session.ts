@@ -5,7 +5,8 @@ import { LiveAudioSink } from '../audio/audio-sink.ts'
 import type { AudioSource } from '../audio/audio-source.ts'
 import { LiveAudioSource } from '../audio/audio-source.ts'
 import { CallRecording } from '../audio/recording.ts'
-import type { Recording, RecordingOptions, RecordingSink } from '../audio/recording.ts'
+import type { Recording, RecordingOptions } from '../audio/recording.ts'
+import type { RecordingSink } from '../audio/recording-sink.ts'
 import type { AudioCodec } from '../codec/codec.ts'
 import { PCMA, PCMU } from '../codec/g711.ts'
 import type { PacedHandle } from '../rtp/pacer.ts'
@@ -229,12 +230,14 @@ export class MediaSession {
     })
   }
 
-  /** Records both directions, side by side in time, to a WAV file or a sink. Rejects when the file cannot be made. */
+  /** Records both directions, side by side in time, to a file or a sink: WAV, or Opus in Ogg. Rejects when the file cannot be made. */
   async record(target: string | RecordingSink, options: RecordingOptions = {}): Promise<Recording> {
     if (this.closed) throw new SipError('SIP_STATE', 'the call is over; there is nothing left to record')
     const recording = await CallRecording.open(target, {
       ...options,
-      sampleRate: this.#liveSource().sampleRate,
+      callRate: this.#liveSource().sampleRate,
+      random: this.#options.runtime.random,
+      originMs: this.#openedAt,
       onStop: stopped => {
         if (!this.#recordings.delete(stopped)) return
         this.#tellRecordings(this.#flow)

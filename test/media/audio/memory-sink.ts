@@ -1,4 +1,4 @@
-import type { RecordingSink } from '../../../src/media/audio/recording.ts'
+import type { RecordingSink } from '../../../src/media/audio/recording-sink.ts'
 
 /** A recording in memory. */
 export class MemorySink implements RecordingSink {
