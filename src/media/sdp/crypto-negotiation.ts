@@ -152,7 +152,7 @@ export class CryptoKeys {
     const goesOn =
       inForce?.agreed.suite === suite.name && chosen.keys.some(key => isKnown(key, inForce.agreed.receive))
     const before = goesOn ? inForce.lines.find(line => line.tag === inForce.agreed.tag) : undefined
-    this.#lastTag = Math.max(this.#lastTag, Number(tag))
+    if (Number(tag) < maxTag) this.#lastTag = Math.max(this.#lastTag, Number(tag))
     return { tag, suite, suiteName, material: before?.material ?? this.#draw(suite) }
   }
 
@@ -166,6 +166,9 @@ export class CryptoKeys {
     return this.#random.bytes(keyOctets + saltOctets)
   }
 }
+
+/** A tag has nine digits at the most (RFC 4568 §9.1): one that leaves no room above it does not count. */
+const maxTag = 900_000_000
 
 function isKnown(key: CryptoKey, known: readonly CryptoKey[]): boolean {
   return known.some(other => sameKey(key, other))

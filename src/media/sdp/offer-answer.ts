@@ -109,7 +109,7 @@ export function createOffer(capabilities: LocalCapabilities, context: OfferConte
     )
   const { crypto = [] } = context
   const audio = localMedia(capabilities, {
-    protocol: before[index]?.protocol ?? firstProtocol(capabilities, crypto.length > 0),
+    protocol: offeredProtocol(before[index]?.protocol, capabilities, crypto.length > 0),
     crypto,
     payloads,
     direction: offeredDirection(capabilities.direction ?? 'sendrecv', context.remoteHold ?? false),
@@ -274,7 +274,13 @@ function inUseFirst(
   return first ? [first, ...codecs.filter(codec => codec !== first)] : codecs
 }
 
-function firstProtocol(capabilities: LocalCapabilities, secure: boolean): string {
+/** The one in use; where the peer has left the protection out, the one without. */
+function offeredProtocol(
+  before: string | undefined,
+  capabilities: LocalCapabilities,
+  secure: boolean,
+): string {
+  if (before !== undefined && (secure || !isSecure(before))) return before
   const able = protocolsOf(capabilities)
   return able.find(protocol => isSecure(protocol) === secure) ?? able[0] ?? 'RTP/AVP'
 }
