@@ -117,6 +117,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       runtime: this.#runtime,
       boundTo: () => this.#transport.bound.map(({ local }) => local.address),
       ...(options.codecs === undefined ? {} : { codecs: options.codecs }),
+      ...(options.opus === undefined ? {} : { opus: options.opus }),
       ...(options.rtp === undefined ? {} : { rtp: options.rtp }),
     })
     this.#context = {
@@ -142,10 +143,11 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
   }
 
   /**
-   * Binds the addresses; `createEndpoint` has done it.
+   * Imports the codecs and binds the addresses; `createEndpoint` has done it.
    * @internal
    */
   async open(): Promise<void> {
+    await this.#media.load()
     await this.#transport.open()
   }
 

@@ -1,19 +1,20 @@
-import { OptionError } from '../runtime/errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { AudioCodec } from '../media/codec/codec.ts'
+import { loadCodecs } from '../media/codec/catalogue.ts'
 import { PCMA, PCMU } from '../media/codec/g711.ts'
+import type { OpusOptions } from '../media/codec/opus-options.ts'
 import { Pacer } from '../media/rtp/pacer.ts'
 import { PortPool } from '../media/rtp/port-pool.ts'
 import { MediaSession } from '../media/session/media-session.ts'
 import type { CodecName, RtpOptions } from './options.ts'
 import { resolveRtpOptions } from './options.ts'
 
-/** Codecs by the name SDP has for them. */
-const knownCodecs: readonly AudioCodec[] = [PCMU, PCMA]
+const defaultCodecs: readonly AudioCodec[] = [PCMU, PCMA]
 
 export interface MediaFactoryOptions {
   readonly runtime: Runtime
   readonly codecs?: readonly CodecName[]
+  readonly opus?: OpusOptions
   readonly rtp?: RtpOptions
   /** The addresses SIP is bound to, numeric. */
   readonly boundTo: () => readonly string[]
@@ -22,7 +23,7 @@ export interface MediaFactoryOptions {
 /** Opens the media of calls: the ports, the one pacer and the codecs all calls of an endpoint share. */
 export class MediaFactory {
   readonly #options: MediaFactoryOptions
-  readonly #codecs: readonly AudioCodec[]
+  #codecs: readonly AudioCodec[] = defaultCodecs
   readonly #rtp: Required<RtpOptions>
   readonly #pacer: Pacer
   /** By address to bind: at most one for each listen address and family. */
@@ -30,12 +31,17 @@ export class MediaFactory {
 
   constructor(options: MediaFactoryOptions) {
     this.#options = options
-    this.#codecs = findCodecs(options.codecs ?? knownCodecs.map(codec => codec.name))
     this.#rtp = resolveRtpOptions(options.rtp)
     this.#pacer = new Pacer({ clock: options.runtime.clock })
   }
 
-  open(request: {
+  /** Imports the codecs of the endpoint; before the first call. @throws {OptionError} */
+  async load(): Promise<void> {
+    const { codecs } = this.#options
+    if (codecs !== undefined) this.#codecs = await this.#load(codecs)
+  }
+
+  async open(request: {
     readonly token: string
     readonly codecs?: readonly CodecName[] | undefined
     /** The address SDP names. */
@@ -49,11 +55,16 @@ export class MediaFactory {
       ports: this.#pool(request.bind ?? this.#bindFor(advertise)),
       pacer: this.#pacer,
       advertise,
-      codecs: request.codecs === undefined ? this.#codecs : findCodecs(request.codecs),
+      codecs: request.codecs === undefined ? this.#codecs : await this.#load(request.codecs),
       symmetric: this.#rtp.symmetric,
       timeoutMs: this.#rtp.timeoutMs,
       call: request.token,
     })
+  }
+
+  #load(names: readonly CodecName[]): Promise<readonly AudioCodec[]> {
+    const { opus } = this.#options
+    return loadCodecs(names, opus === undefined ? {} : { opus })
   }
 
   /** RTP is bound where SIP is: to the address named, to every interface, or to the first address of the family. */
@@ -82,14 +93,4 @@ export class MediaFactory {
     }
     return pool
   }
-}
-
-function findCodecs(names: readonly CodecName[]): AudioCodec[] {
-  if (names.length === 0) throw new OptionError('codecs', 'name at least one codec')
-  return names.map(name => {
-    const codec = knownCodecs.find(known => known.name.toLowerCase() === name.toLowerCase())
-    if (codec !== undefined) return codec
-    const list = knownCodecs.map(known => known.name).join(', ')
-    throw new OptionError('codecs', `"${name}" is not a codec Offhook has; it has ${list}`)
-  })
 }

@@ -1,3 +1,4 @@
+import type { OpusOptions } from '../media/codec/opus-options.ts'
 import { OptionError } from '../runtime/errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { TransportTlsOptions } from '../sip/transport/streams.ts'
@@ -13,8 +14,17 @@ export interface ListenOptions {
   readonly port: number
 }
 
-/** Codecs by their SDP name. Order is preference. */
-export type CodecName = 'PCMU' | 'PCMA' | (string & {})
+/** Codecs by their SDP name, in any case; with the clock rate where one name has several. Order is preference. */
+export type CodecName =
+  | 'PCMU'
+  | 'PCMA'
+  | 'G722'
+  | 'opus'
+  | 'L16/8000'
+  | 'L16/16000'
+  | 'L16/44100'
+  | 'L16/48000'
+  | (string & {})
 
 export interface RtpOptions {
   /** First and last UDP port for media; even ports are used. Default 10000 to 20000. */
@@ -48,6 +58,8 @@ export interface EndpointOptions extends EndpointControlOptions, EndpointAdmissi
   readonly keepAliveMs?: number
   /** Default PCMU, PCMA. */
   readonly codecs?: readonly CodecName[]
+  /** How Opus is encoded and received, where `codecs` names it. */
+  readonly opus?: OpusOptions
   readonly rtp?: RtpOptions
   readonly limits?: Partial<EndpointLimits>
   /** Goes into User-Agent and Server. Default `Offhook`. */

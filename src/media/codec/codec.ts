@@ -47,6 +47,10 @@ export interface AudioCodec {
   /** Samples per second and channel of the PCM. */
   readonly sampleRate: number
   readonly channels: number
+  /** Channels in the `rtpmap` where they are not those of the PCM: 2 for Opus, always (RFC 7587 §7). */
+  readonly rtpmapChannels?: number
+  /** Packet lengths it can make, in ms, ascending; every multiple of 10 unless given. */
+  readonly ptimes?: readonly number[]
   /** The static payload type of RFC 3551, where there is one. */
   readonly payloadType?: number
   /** Our parameters for the SDP: how we want to receive this codec. */
@@ -69,4 +73,11 @@ export function findCodec(
 ): AudioCodec | undefined {
   const wanted = name.toLowerCase()
   return codecs.find(codec => codec.clockRate === clockRate && codec.name.toLowerCase() === wanted)
+}
+
+/** Whether `text` means that codec: its name, or its name and clock rate (`L16/16000`), in any case. */
+export function isNamed(codec: AudioCodec, text: string): boolean {
+  const wanted = text.toLowerCase()
+  const name = codec.name.toLowerCase()
+  return wanted === name || wanted === `${name}/${codec.clockRate}`
 }

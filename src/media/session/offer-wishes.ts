@@ -1,5 +1,6 @@
 import { OptionError } from '../../runtime/errors.ts'
 import type { AudioCodec } from '../codec/codec.ts'
+import { isNamed } from '../codec/codec.ts'
 import type { CodecCapability } from '../sdp/capabilities.ts'
 
 /** What an offer is to change; what is not named stays as it is. */
@@ -25,7 +26,7 @@ export function checkAddress(address: string): string {
 export function chooseCodecs(names: readonly string[], known: readonly AudioCodec[]): readonly AudioCodec[] {
   if (names.length === 0) throw new OptionError('codecs', 'it is empty; name at least one codec')
   return names.map(name => {
-    const codec = known.find(candidate => candidate.name.toLowerCase() === name.toLowerCase())
+    const codec = known.find(candidate => isNamed(candidate, name))
     if (codec !== undefined) return codec
     const there = known.map(candidate => candidate.name).join(', ')
     throw new OptionError('codecs', `${name} is none of those the call was opened with: ${there}`)
@@ -34,10 +35,15 @@ export function chooseCodecs(names: readonly string[], known: readonly AudioCode
 
 /** The codecs as a description states them. */
 export function capabilitiesOf(codecs: readonly AudioCodec[]): readonly CodecCapability[] {
-  return codecs.map(codec => ({
-    name: codec.name,
-    clockRate: codec.clockRate,
-    ...(codec.channels > 1 && { channels: codec.channels }),
-    ...(codec.payloadType !== undefined && { payloadType: codec.payloadType }),
-  }))
+  return codecs.map(codec => {
+    const { name, clockRate, payloadType, fmtp } = codec
+    const channels = codec.rtpmapChannels ?? codec.channels
+    return {
+      name,
+      clockRate,
+      ...(channels > 1 && { channels }),
+      ...(payloadType !== undefined && { payloadType }),
+      ...(fmtp !== undefined && { fmtp }),
+    }
+  })
 }
