@@ -21,6 +21,8 @@ export interface PortPoolOptions {
 export interface MediaPort {
   readonly rtp: UdpSocket
   readonly rtcp: UdpSocket | undefined
+  /** The odd port's socket, opened when it is first asked for: most calls have RTCP beside RTP. Rejects when somebody else has the port. */
+  openRtcp(): Promise<UdpSocket>
   /** Of RTP; even. */
   readonly port: number
   /** Closes the sockets; the port rests for the quarantine. Idempotent. */
@@ -126,15 +128,26 @@ export class PortPool {
       }
     }
     let released = false
+    let opening: Promise<UdpSocket> | undefined = rtcp && Promise.resolve(rtcp)
+    const open = async (): Promise<UdpSocket> => {
+      const socket = await network.bindUdp({ host, port: port + 1 })
+      // The pair may have been given back meanwhile.
+      if (released) socket.close()
+      return socket
+    }
     return {
       rtp,
       rtcp,
       port,
+      openRtcp: () => (opening ??= open()),
       release: () => {
         if (released) return
         released = true
         rtp.close()
-        rtcp?.close()
+        opening?.then(
+          socket => socket.close(),
+          () => undefined,
+        )
         this.#inUse -= 1
         this.#until.set(index, this.#options.clock.now() + this.#quarantineMs)
       },

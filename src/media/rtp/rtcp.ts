@@ -1,4 +1,7 @@
-/** RTCP packets: sender and receiver reports, source descriptions, BYE (RFC 3550 §6.4-6.6), in compounds. */
+/** RTCP packets: sender and receiver reports, source descriptions, BYE (RFC 3550 §6.4-6.6), extended reports, in compounds. */
+
+import { readExtendedBlocks, writeExtendedBlocks } from './rtcp-xr.ts'
+import type { ExtendedBlock } from './rtcp-xr.ts'
 
 /** Octets read at most from a compound; a datagram cannot be longer. */
 const MAX_COMPOUND = 65_535
@@ -8,7 +11,13 @@ const encoder = new TextEncoder()
 // A leading byte order mark is the sender's text, not ours to drop.
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
-export const RTCP_TYPE = { senderReport: 200, receiverReport: 201, sourceDescription: 202, bye: 203 } as const
+export const RTCP_TYPE = {
+  senderReport: 200,
+  receiverReport: 201,
+  sourceDescription: 202,
+  bye: 203,
+  extendedReport: 207,
+} as const
 
 /** A reception report block (RFC 3550 §6.4.1). */
 export interface ReportBlock {
@@ -45,7 +54,9 @@ export type RtcpPacket =
       readonly sources: readonly { readonly ssrc: number; readonly cname: string }[]
     }
   | { readonly type: 'bye'; readonly ssrcs: readonly number[]; readonly reason?: string }
-  /** A type this reader does not know (APP, feedback, XR): its body, as a view. */
+  /** RFC 3611. */
+  | { readonly type: 'extended-report'; readonly ssrc: number; readonly blocks: readonly ExtendedBlock[] }
+  /** A type this reader does not know (APP, feedback): its body, as a view. */
   | { readonly type: 'other'; readonly packetType: number; readonly count: number; readonly body: Uint8Array }
 
 /**
@@ -144,6 +155,11 @@ function readPacket(
       if (after + 1 + length > end) return undefined
       return { type: 'bye', ssrcs, reason: decodeText(bytes.subarray(after + 1, after + 1 + length)) }
     }
+    case RTCP_TYPE.extendedReport: {
+      if (end - start < 4) return undefined
+      const blocks = readExtendedBlocks(view, bytes, start + 4, end)
+      return blocks && { type: 'extended-report', ssrc: view.getUint32(start), blocks }
+    }
     default:
       return { type: 'other', packetType, count, body: bytes.subarray(start, end) }
   }
@@ -231,6 +247,13 @@ function writePacket(packet: RtcpPacket): Raw {
         octets.push(...padding(octets.length))
       }
       return { packetType: RTCP_TYPE.bye, count: packet.ssrcs.length, body: Uint8Array.from(octets) }
+    }
+    case 'extended-report': {
+      const blocks = writeExtendedBlocks(packet.blocks)
+      const body = new Uint8Array(4 + blocks.length)
+      body.set(words([packet.ssrc]))
+      body.set(blocks, 4)
+      return { packetType: RTCP_TYPE.extendedReport, count: 0, body }
     }
     default: {
       const { packetType, count, body } = packet

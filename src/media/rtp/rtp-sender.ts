@@ -18,8 +18,12 @@ export interface RtpSenderSnapshot {
 /** Sequence number, timestamp and SSRC of one outgoing stream (RFC 3550 §5.1). */
 export class RtpSender {
   payloadType: number
-  readonly ssrc: number
+  #ssrc: number
   #sequence: number
+  /** Sequence number and counters with which the SSRC began. */
+  #firstSequence: number
+  #packetsBefore = 0
+  #octetsBefore = 0
   #timestamp: number
   #talkspurt = true
   #packets = 0
@@ -27,10 +31,38 @@ export class RtpSender {
 
   constructor(options: RtpSenderOptions) {
     this.payloadType = options.payloadType
-    this.ssrc = options.random.uint32()
+    this.#ssrc = options.random.uint32()
     // Below 2^15: a receiver of SRTP that misses the first packets must not meet the first wrap with them (RFC 3711 §3.3.1).
     this.#sequence = options.random.uint32() & 0x7fff
     this.#timestamp = options.random.uint32()
+    this.#firstSequence = this.#sequence
+  }
+
+  get ssrc(): number {
+    return this.#ssrc
+  }
+
+  /** What a sender report says, and the sequence number its stream began with: counted anew with every SSRC (RFC 3550 §6.4.1). */
+  get source(): {
+    readonly ssrc: number
+    readonly packets: number
+    readonly octets: number
+    readonly firstSequence: number
+  } {
+    return {
+      ssrc: this.#ssrc,
+      packets: this.#packets - this.#packetsBefore,
+      octets: this.#octets - this.#octetsBefore,
+      firstSequence: this.#firstSequence,
+    }
+  }
+
+  /** Goes on under another SSRC: somebody else has ours (RFC 3550 §8.2). */
+  changeSource(ssrc: number): void {
+    this.#ssrc = ssrc
+    this.#firstSequence = this.#sequence
+    this.#packetsBefore = this.#packets
+    this.#octetsBefore = this.#octets
   }
 
   /** The timestamp the next audio packet will carry. */
@@ -69,12 +101,12 @@ export class RtpSender {
   }
 
   snapshot(): RtpSenderSnapshot {
-    return { ssrc: this.ssrc, packets: this.#packets, octets: this.#octets }
+    return { ssrc: this.#ssrc, packets: this.#packets, octets: this.#octets }
   }
 
   #write(payload: Uint8Array, payloadType: number, marker: boolean, timestamp: number): Uint8Array {
     const bytes = Buffer.allocUnsafe(RTP_HEADER_LENGTH + payload.length)
-    writeRtpHeader(bytes, payloadType, marker, this.#sequence, timestamp, this.ssrc)
+    writeRtpHeader(bytes, payloadType, marker, this.#sequence, timestamp, this.#ssrc)
     bytes.set(payload, RTP_HEADER_LENGTH)
     this.#sequence = (this.#sequence + 1) & 0xffff
     this.#packets += 1

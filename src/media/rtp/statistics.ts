@@ -1,3 +1,4 @@
+import { LossBursts } from './loss-bursts.ts'
 import { SequenceTracker } from './sequence.ts'
 import type { SequenceOptions } from './sequence.ts'
 
@@ -7,6 +8,8 @@ export type ReceptionVerdict = 'accepted' | 'duplicate' | 'ignored'
 export interface ReceptionStatisticsOptions extends SequenceOptions {
   /** Of the RTP timestamps, Hz. */
   readonly clockRate: number
+  /** Goes on counting those of a stream before this one. */
+  readonly bursts?: LossBursts | undefined
 }
 
 /** Plain counters over the life of the stream, all sources together. */
@@ -48,13 +51,21 @@ export interface ReceptionReport {
 
 /** Power of two, at least the misorder window: how far back a duplicate is known from a reordered packet. */
 const HISTORY = 128
+/** Loss is judged for so many packets at once. */
+const JUDGED_AT_ONCE = 64
+/** A packet that is so much older than the newest counts as lost for the bursts, even if it should still come. */
+const STILL_AWAITED = 16
 
 /** Reception statistics of one RTP stream: loss (RFC 3550 A.3), jitter (A.8), duplicates, order. */
 export class ReceptionStatistics {
+  readonly #bursts: LossBursts
   readonly #sequence: SequenceTracker
   readonly #unitsPerMs: number
-  // The extended sequence number last seen in each place: a duplicate finds its own number there.
+  // The extended sequence number last seen in each place, negative once discarded: a duplicate finds its own number there.
   readonly #history = new Float64Array(HISTORY)
+  /** Numbers below are judged; the next round is due with `#judgeAt`. */
+  #judged = 0
+  #judgeAt = Infinity
   #ssrc = -1
   #hasSource = false
   // Of the current run; the tracker's own already belong to the next one when a restart is found.
@@ -79,8 +90,15 @@ export class ReceptionStatistics {
   #reportedReceived = 0
 
   constructor(options: ReceptionStatisticsOptions) {
+    this.#bursts = options.bursts ?? new LossBursts()
     this.#sequence = new SequenceTracker(options)
     this.#unitsPerMs = options.clockRate / 1000
+  }
+
+  /** Up to the newest packets, which may still come. */
+  get bursts(): LossBursts {
+    this.#judge(this.#highest - STILL_AWAITED)
+    return this.#bursts
   }
 
   /**
@@ -109,10 +127,14 @@ export class ReceptionStatistics {
     }
     const extended = tracker.extended
     const place = extended & (HISTORY - 1)
-    if (verdict === 'repeat' || (verdict === 'old' && this.#history[place] === extended)) {
+    if (
+      verdict === 'repeat' ||
+      (verdict === 'old' && Math.abs(this.#history[place] as number) === extended)
+    ) {
       this.#duplicates += 1
       return 'duplicate'
     }
+    if (extended >= this.#judgeAt) this.#judge(extended - STILL_AWAITED)
     this.#history[place] = extended
     if (verdict === 'old') {
       this.#reordered += 1
@@ -120,13 +142,20 @@ export class ReceptionStatistics {
       if (extended < this.#base) this.#base = extended
     } else {
       this.#highest = extended
-      if (verdict !== 'next') this.#base = extended
+      if (verdict !== 'next') this.#beginRun(extended)
     }
     this.#packets += 1
     this.#receivedOfSource += 1
     this.#octets += payloadLength
     if (timed) this.#updateJitter(timestamp, now)
     return 'accepted'
+  }
+
+  /** The packet last received was not played: it came too late. */
+  discard(): void {
+    const { extended } = this.#sequence
+    const place = extended & (HISTORY - 1)
+    if (this.#history[place] === extended) this.#history[place] = -extended
   }
 
   snapshot(): ReceptionSnapshot {
@@ -187,7 +216,27 @@ export class ReceptionStatistics {
     this.#jitter = 0
   }
 
+  #beginRun(first: number): void {
+    this.#base = first
+    this.#judged = first
+    this.#judgeAt = first + JUDGED_AT_ONCE
+  }
+
+  /** Tells the bursts of the packets below `end`. */
+  #judge(end: number): void {
+    for (let number = this.#judged; number < end; number += 1) {
+      const seen = this.#history[number & (HISTORY - 1)]
+      if (seen === number) this.#bursts.received()
+      else this.#bursts.missing(seen === -number)
+    }
+    if (end <= this.#judged) return
+    this.#judged = end
+    this.#judgeAt = end + STILL_AWAITED + JUDGED_AT_ONCE
+  }
+
   #closeRun(): void {
+    this.#judge(this.#highest + 1)
+    this.#judgeAt = Infinity
     const expected = this.#expectedOfRun()
     this.#expectedBefore += expected
     this.#lostBefore += expected - this.#receivedOfSource

@@ -111,9 +111,9 @@ t.test('reduced size is taken when agreed (RFC 5506)', async t => {
 t.test('types it does not know are handed through', async t => {
   const packets: RtcpPacket[] = [
     { type: 'receiver-report', ssrc: 1, reports: [] },
-    { type: 'other', packetType: 207, count: 3, body: Uint8Array.of(1, 2, 3, 4) },
+    { type: 'other', packetType: 206, count: 3, body: Uint8Array.of(1, 2, 3, 4) },
   ]
-  t.match(parseRtcp(writeRtcp(packets)), [{}, { type: 'other', packetType: 207, count: 3 }])
+  t.match(parseRtcp(writeRtcp(packets)), [{}, { type: 'other', packetType: 206, count: 3 }])
 })
 
 t.test('items other than CNAME are passed over', async t => {
