@@ -17,8 +17,10 @@ export interface CodecCapability {
 export interface CryptoCapability {
   /** Whether a stream without protection is taken too. */
   readonly mode: 'optional' | 'required'
-  /** In order of preference; at least one. */
+  /** Those we take, in order of preference; at least one. */
   readonly suites: readonly CryptoSuite[]
+  /** Those we offer, where it is not all of them. */
+  readonly offered?: readonly CryptoSuite[]
   /** False: the first offer is of plain RTP, as the one of protection was refused. Default true. */
   readonly offer?: boolean
 }

@@ -134,13 +134,13 @@ export class CryptoKeys {
 
   /** The lines of an offer: the one in use first, then all other suites in our order. */
   offer(
-    { suites }: CryptoCapability,
+    { suites, offered = suites }: CryptoCapability,
     inForce: CryptoInForce | undefined,
     fresh: boolean,
   ): readonly LocalCrypto[] {
     const kept = fresh || inForce === undefined ? [] : inForce.lines
     const inUse = kept.find(line => line.tag === inForce?.agreed.tag)
-    const others = suites
+    const others = offered
       .filter(suite => suite.name !== inUse?.suite.name)
       .map(suite => kept.find(line => line.suite.name === suite.name) ?? this.#line(suite))
     return inUse === undefined ? others : [inUse, ...others]
