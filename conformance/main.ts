@@ -25,6 +25,7 @@ import { proxyChecks } from './proxy-checks.ts'
 import { kamailioFailoverChecks } from './kamailio-failover-checks.ts'
 import { hasKamailio } from './peers/kamailio.ts'
 import { baresipRegistrationChecks, kamailioRegistrationChecks } from './registration-checks.ts'
+import { hasFfmpeg, recordingChecks } from './recording-checks.ts'
 import { registrarScenarioChecks } from './registrar-scenarios.ts'
 import { hasLinphone } from './peers/linphone.ts'
 import { baresipPhoneChecks, linphoneChecks } from './softphone-checks.ts'
@@ -88,6 +89,9 @@ else missing.push('Linphone, a softphone with transfers: apt-get install linphon
 
 if (hasKamailio()) together.push(...kamailioRegistrationChecks(logs), ...kamailioFailoverChecks(logs))
 else missing.push('Kamailio, registrar and proxy: apt-get install kamailio kamailio-tls-modules')
+
+if (hasFfmpeg()) together.push(...recordingChecks(logs))
+else missing.push('ffmpeg, which reads our recordings: apt-get install ffmpeg')
 
 const results = [
   ...(await runChecks(alone.filter(isChosen), 1, tell)),

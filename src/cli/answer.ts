@@ -10,6 +10,7 @@ import { secondsOption, sessionTimerConfig, sessionTimerHelp, sessionTimerOption
 import { reportDigits } from './digits.ts'
 import { endpointOptions, endpointOptionsConfig, giveUpMs, tlsHelp } from './endpoint-options.ts'
 import { onInterrupt } from './interrupt.ts'
+import { recordFormatOption, recordingName } from './recording.ts'
 import { register, registerConfig, registerHelp, registerOptions } from './register.ts'
 import { Reporter } from './reporter.ts'
 
@@ -18,6 +19,7 @@ export const answerHelp: string = `offhook answer: answers every call with an ag
   --listen URL       address to bind: udp, tcp, tls, ws or wss://HOST:PORT; may be repeated (default udp://0.0.0.0:5060)
   --agent NAME|FILE  echo, menu, or a module that exports an agent (default echo)
   --record DIR       record each call to DIR/ID.wav, the caller left, the agent right
+  --record-format F  pcm (default), pcmu, pcma, or opus to DIR/ID.opus
   --trace DIR        write DIR/calls.jsonl (records) and DIR/ID.ladder.txt
   --advertise HOST   address others must use (NAT, container)
   --rtp MIN-MAX      UDP ports for audio (default 10000-20000)
@@ -38,6 +40,7 @@ export async function answer(args: readonly string[]): Promise<number> {
     'max-duration': { type: 'string' },
     agent: { type: 'string', default: 'echo' },
     record: { type: 'string' },
+    'record-format': { type: 'string' },
     trace: { type: 'string' },
     'mask-digits': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -48,6 +51,7 @@ export async function answer(args: readonly string[]): Promise<number> {
   const agent = await loadAgent(name)
   const recordings = options.text('record')
   if (recordings !== undefined) makeFolder('--record', recordings)
+  const format = recordFormatOption(options.text('record-format'))
   const maxDurationMs = secondsOption(options, 'max-duration')
   const endpoint = await createEndpoint({
     ...endpointOptions(options, 'udp://0.0.0.0:5060'),
@@ -83,7 +87,7 @@ export async function answer(args: readonly string[]): Promise<number> {
     await call.answer()
     if (recordings !== undefined) {
       await call
-        .record(join(recordings, `${call.id}.wav`))
+        .record(join(recordings, recordingName(call.id, format)), { format })
         .catch((error: unknown) => complain(`call ${call.id} is not recorded: ${(error as Error).message}`))
     }
     await agent.run(agentSession(call))

@@ -32,7 +32,7 @@ const plans: Readonly<Record<RecordingFormat, Plan>> = {
   pcm: { suffixes: ['.wav'], rate: callRate => callRate, prepare: wav('pcm') },
   pcmu: { suffixes: ['.wav'], rate: () => 8000, prepare: wav('pcmu') },
   pcma: { suffixes: ['.wav'], rate: () => 8000, prepare: wav('pcma') },
-  opus: { suffixes: ['.opus', '.ogg', '.oga'], rate: callRate => callRate, prepare: oggOpus },
+  opus: { suffixes: ['.opus', '.ogg', '.oga'], rate: opusRate, prepare: oggOpus },
 }
 const formats = Object.keys(plans) as RecordingFormat[]
 
@@ -77,17 +77,26 @@ function wav(encoding: WavEncoding): Plan['prepare'] {
       new WavWriter(sink, { sampleRate, channels, encoding })
 }
 
-async function oggOpus({ channels, serial }: FileOptions): Promise<OpenWriter> {
-  const codec = await loadCodec('opus')
-  const { sampleRate } = codec
+async function oggOpus({ sampleRate, channels, serial }: FileOptions): Promise<OpenWriter> {
+  const rate = opusRates.find(known => known === sampleRate)
+  if (rate === undefined) {
+    throw new OptionError('sampleRate', `${sampleRate} is no rate of Opus; give ${opusRates.join(', ')}`)
+  }
+  const codec = await loadCodec('opus', { opus: { sampleRate: rate } })
   return sink =>
     new OggOpusWriter(sink, {
       encoders: Array.from({ length: channels }, () => codec.encoder({ ptime: 20 })),
-      sampleRate,
+      sampleRate: rate,
       preSkip: OPUS_DELAY,
       serial,
     })
 }
 
+/** The lowest that loses nothing. */
+function opusRate(callRate: number): number {
+  return opusRates.find(rate => rate >= callRate) ?? 48_000
+}
+
+const opusRates = [8000, 12_000, 16_000, 24_000, 48_000] as const
 /** What libopus delays sound by at 48 kHz when it is tuned for speech. */
 const OPUS_DELAY = 312

@@ -11,7 +11,7 @@ export interface RecordingOptions {
   readonly channels?: 'separate' | 'mixed'
   /** Default by the name of the file: `opus` for `.opus`, `.ogg` and `.oga`, otherwise `pcm`: 16-bit samples in a WAV file. */
   readonly format?: RecordingFormat
-  /** Samples per second of the file. Default that of the call; 8000 for `pcmu` and `pcma`; Opus has the rate of its codec. */
+  /** Samples per second of the file. Default that of the call; 8000 for `pcmu` and `pcma`; for `opus` one of those it has. */
   readonly sampleRate?: number
 }
 

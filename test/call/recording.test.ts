@@ -1,0 +1,85 @@
+import t from 'tap'
+import { WavReader } from '../../src/media/audio/wav-reader.ts'
+import { tone } from '../../src/media/audio/tones.ts'
+import { createLab } from '../../src/testing/lab.ts'
+import { MemorySink } from '../media/audio/memory-sink.ts'
+
+/** Where sound begins, in samples from the start; behind `from`. */
+function onset(samples: Int16Array, from = 0): number {
+  return samples.findIndex((sample, at) => at >= from && Math.abs(sample) > 1000)
+}
+
+async function sides(sink: MemorySink): Promise<readonly [left: Int16Array, right: Int16Array]> {
+  const read = (channel: number): Promise<Int16Array> =>
+    WavReader.fromBytes(sink.bytes(), { channel }).readAll()
+  return [await read(0), await read(1)]
+}
+
+t.test('both sides keep their place in time to 20 ms, over loss, hold and ten minutes', async t => {
+  const lab = createLab({ seed: 3, network: { delayMs: 30, jitterMs: 20, loss: 0.02 } })
+  const agent = await lab.endpoint('agent.lab')
+  const phone = await lab.endpoint('phone.lab')
+  const sink = new MemorySink()
+  let began = 0
+  void agent.serve(async call => {
+    const { input, output } = await call.answer()
+    const recording = await call.record(sink)
+    for await (const frame of input) await output.write(frame.samples)
+    began = (await recording.stop()).startedAtMs
+  })
+  /** When each beep was said, after the first. */
+  const said: number[] = []
+  await lab.run(async () => {
+    const call = await phone.call('sip:agent@agent.lab')
+    await call.sleep(1000)
+    const beep = async (): Promise<void> => {
+      said.push(lab.clock.now())
+      await call.media.output.write(tone({ sampleRate: 8000, hz: 800, durationMs: 300 }))
+      await call.sleep(1000)
+    }
+    await beep()
+    await call.hold()
+    await call.sleep(5000)
+    await call.resume()
+    await call.sleep(1000)
+    await beep()
+    await call.sleep(600_000)
+    await beep()
+    await call.hangup()
+  })
+  const [left, right] = await sides(sink)
+  t.equal(left.length, right.length)
+  t.ok(began >= 0 && began < 100, `begins ${began} ms after the media`)
+  const first = said[0] ?? 0
+  let from = 0
+  let place: number | undefined
+  for (const at of said) {
+    const heard = onset(left, from) / 8
+    const answered = onset(right, from) / 8
+    // The echo is a turn behind what it hears, or two.
+    t.ok(answered - heard > 0 && answered - heard <= 40, `answered ${answered - heard} ms after it was heard`)
+    place ??= heard
+    const drift = heard - place - (at - first)
+    t.ok(Math.abs(drift) <= 40, `${drift} ms off its place after ${Math.round((at - first) / 1000)} s`)
+    from = (heard + 900) * 8
+  }
+})
+
+t.test('Opus in Ogg goes to a sink as well as WAV does', async t => {
+  const lab = createLab({ seed: 5 })
+  const agent = await lab.endpoint('agent.lab')
+  const phone = await lab.endpoint('phone.lab')
+  const sink = new MemorySink()
+  void agent.serve(async call => {
+    await call.answer()
+    await call.record(sink, { format: 'opus', channels: 'mixed' })
+    await call.ended
+  })
+  await lab.run(async () => {
+    const call = await phone.call('sip:agent@agent.lab')
+    await call.sleep(5000)
+    await call.hangup()
+  })
+  t.equal(sink.bytes().toString('latin1', 0, 4), 'OggS')
+  t.equal(sink.closed, 1, 'the end of the call is the end of the file')
+})
