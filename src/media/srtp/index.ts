@@ -1,0 +1,7 @@
+export type { SrtpMasterKey } from './master-key.ts'
+export { srtpFailureOf, srtpFailures, srtpProfiles } from './profiles.ts'
+export type { SrtpFailure, SrtpProfile } from './profiles.ts'
+export { SrtpReceiver } from './receiver.ts'
+export type { SrtpReceiverOptions } from './receiver.ts'
+export { SrtpSender } from './sender.ts'
+export type { SrtpSenderOptions } from './sender.ts'
