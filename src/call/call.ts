@@ -277,6 +277,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
       throw this.signal.reason
     }
     this.#media = media
+    media.trust('send' in towards ? towards.remote.address : towards.host)
     // Nobody has to speak before the ACK.
     media.expectMedia = false
     media.onTimeout = silentMs => {

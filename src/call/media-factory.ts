@@ -58,6 +58,7 @@ export class MediaFactory {
       codecs: request.codecs === undefined ? this.#codecs : await this.#load(request.codecs),
       symmetric: this.#rtp.symmetric,
       timeoutMs: this.#rtp.timeoutMs,
+      firstPacketTimeoutMs: this.#rtp.firstPacketTimeoutMs,
       call: request.token,
     })
   }

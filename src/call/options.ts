@@ -32,6 +32,8 @@ export interface RtpOptions {
   readonly maxPort?: number
   /** Ends the call when no RTP came for this long while media should flow. Default 30,000; 0 switches it off. */
   readonly timeoutMs?: number
+  /** The same for the first packet, counted from the ACK and again when a hold ends. Default `timeoutMs`. */
+  readonly firstPacketTimeoutMs?: number
   /** Send to where valid RTP comes from rather than to the SDP address, as NAT demands. Default true. */
   readonly symmetric?: boolean
   /** How long a port rests after a call, so that the next call does not hear the last one. Default 30,000. */
@@ -72,6 +74,7 @@ export const defaultRtpOptions: Required<RtpOptions> = {
   minPort: 10_000,
   maxPort: 20_000,
   timeoutMs: 30_000,
+  firstPacketTimeoutMs: 30_000,
   symmetric: true,
   quarantineMs: 30_000,
 }
@@ -128,7 +131,8 @@ export function parseAdvertise(
 }
 
 export function resolveRtpOptions(value: RtpOptions | undefined): Required<RtpOptions> {
-  const rtp = { ...defaultRtpOptions, ...value }
+  const { timeoutMs = defaultRtpOptions.timeoutMs } = value ?? {}
+  const rtp = { ...defaultRtpOptions, firstPacketTimeoutMs: timeoutMs, ...value }
   checkPort(rtp.minPort, 'rtp.minPort')
   checkPort(rtp.maxPort, 'rtp.maxPort')
   if (rtp.maxPort < rtp.minPort + 1) {
@@ -137,7 +141,7 @@ export function resolveRtpOptions(value: RtpOptions | undefined): Required<RtpOp
       `${rtp.maxPort} leaves no even port above rtp.minPort ${rtp.minPort}; give a range of at least two ports`,
     )
   }
-  for (const name of ['timeoutMs', 'quarantineMs'] as const) {
+  for (const name of ['timeoutMs', 'firstPacketTimeoutMs', 'quarantineMs'] as const) {
     if (!(rtp[name] >= 0))
       throw new OptionError(`rtp.${name}`, `${rtp[name]} is not a number of milliseconds, 0 or more`)
   }

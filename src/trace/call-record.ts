@@ -35,6 +35,8 @@ export interface CallMedia {
   readonly concealedMs: number
   /** Packets thrown away: not RTP, of a type nobody agreed on, or from a stranger. */
   readonly discarded: number
+  /** Other sources that sent RTP to our port, and their packets with the peer's SSRC; absent when there were none. */
+  readonly strangers?: { readonly sources: number; readonly packets: number; readonly spoofed: number }
   /** Milliseconds the jitter buffer held audio back at the end. */
   readonly bufferMs: number
 }
@@ -103,6 +105,9 @@ export function callMedia(codec: string, stats: MediaStats): CallMedia {
     jitterMs: round(stats.jitterMs, 2),
     concealedMs: round(stats.concealedMs, 1),
     discarded: Object.values(stats.discarded).reduce((sum, count) => sum + count, 0),
+    ...(stats.strangers > 0 && {
+      strangers: { sources: stats.strangers, packets: stats.discarded.stray, spoofed: stats.spoofed },
+    }),
     bufferMs: round(stats.bufferMs, 1),
   }
 }

@@ -3,8 +3,10 @@ import type { LiveAudioSink } from '../audio/audio-sink.ts'
 import type { LiveAudioSource } from '../audio/audio-source.ts'
 import type { AudioCodec } from '../codec/codec.ts'
 import { SymmetricLatch } from '../rtp/latch.ts'
+import type { SymmetricLatchSnapshot } from '../rtp/latch.ts'
 import { MediaTimeout } from '../rtp/media-timeout.ts'
 import type { PacedStream } from '../rtp/pacer.ts'
+import type { Stranger } from '../rtp/strangers.ts'
 import type { ReceivedDigit, StartedDigit } from '../rtp/telephone-event-receiver.ts'
 import type { MediaAddress, NegotiatedAudio } from '../sdp/negotiated.ts'
 import { familyOf, resolveRemote } from './addresses.ts'
@@ -20,6 +22,8 @@ export interface FlowEvents {
   onCodec(codec: string): void
   /** The peer's packets come from elsewhere than its SDP says, and ours go there now. */
   onLatched(remote: MediaAddress): void
+  /** Somebody else sends to our port; one is told of at a time, and rarely. */
+  onStranger(stranger: Stranger): void
   onTimeout(silentMs: number): void
   onDigitStart(digit: StartedDigit): void
   onDigit(digit: ReceivedDigit): void
@@ -52,7 +56,10 @@ export interface FlowOptions {
   readonly frameMs: number
   readonly idle: 'silence' | 'off'
   readonly symmetric: boolean
+  /** How long the peer may be silent, ms; 0 for ever. */
   readonly timeoutMs: number
+  /** How long its first packet may take, also after a hold, ms; 0 for ever. */
+  readonly firstPacketTimeoutMs: number
   /** When the frames' timestamps began. */
   readonly startedAt: number
   readonly events: FlowEvents
@@ -72,7 +79,8 @@ export class MediaFlow implements PacedStream {
   readonly #source: LiveAudioSource
   readonly #sink: LiveAudioSink
   readonly #startedAt: number
-  readonly #timeoutMs: number
+  /** Before so much silence nobody need look closer. */
+  readonly #patienceMs: number
   readonly #frame: Int16Array
   readonly #timeout: MediaTimeout
   #audio: NegotiatedAudio | undefined
@@ -82,22 +90,29 @@ export class MediaFlow implements PacedStream {
   #expectMedia = true
   #heard = false
   #lastPacketAt: number
+  /** `#lastPacketAt` as it was when the wait for a first packet began. */
+  #waitingSince: number
   /** The last packet of the silence that the owner was told of. */
   #toldSilentSince = NaN
   #followed: object | undefined
+  #trusted: string | undefined
   #skippedTicks = 0
 
   constructor(options: FlowOptions) {
-    const { clock, events, source, sink, timeoutMs } = options
+    const { clock, events, source, sink, timeoutMs, firstPacketTimeoutMs } = options
     this.#options = options
     this.#clock = clock
     this.#source = source
     this.#sink = sink
     this.#startedAt = options.startedAt
-    this.#timeoutMs = timeoutMs
+    this.#patienceMs = Math.min(timeoutMs || Infinity, firstPacketTimeoutMs || Infinity)
     this.#frame = scratchFrames((source.sampleRate * options.frameMs) / 1000).heard
     this.#lastPacketAt = clock.now()
-    this.#timeout = new MediaTimeout(this.#lastPacketAt, { initialMs: timeoutMs, runningMs: timeoutMs })
+    this.#waitingSince = this.#lastPacketAt
+    this.#timeout = new MediaTimeout(this.#lastPacketAt, {
+      initialMs: firstPacketTimeoutMs,
+      runningMs: timeoutMs,
+    })
     this.receiver = new MediaReceiver({
       codecs: options.codecs,
       sampleRate: source.sampleRate,
@@ -111,9 +126,15 @@ export class MediaFlow implements PacedStream {
     this.sender = new MediaSender({ ...options, sampleRate: sink.sampleRate })
   }
 
-  /** Packets of strangers. */
-  get strays(): number {
-    return this.#latch?.snapshot().strays ?? 0
+  /** Who spoke beside the peer, and where the peer is; `undefined` before the first agreement. */
+  get sources(): SymmetricLatchSnapshot | undefined {
+    return this.#latch?.snapshot()
+  }
+
+  /** The address the peer's signalling comes from, numeric: behind a NAT its media is likely to come from there too. */
+  trust(address: string): void {
+    this.#trusted = address
+    this.#latch?.trust(address)
   }
 
   get skippedTicks(): number {
@@ -140,6 +161,7 @@ export class MediaFlow implements PacedStream {
     }
     if (timeout.paused) {
       this.#lastPacketAt = this.#clock.now()
+      this.#waitingSince = this.#lastPacketAt
     }
     timeout.resume(this.#lastPacketAt)
   }
@@ -153,7 +175,11 @@ export class MediaFlow implements PacedStream {
       return
     }
     const now = this.#clock.now()
-    if (!this.receiver.datagram(bytes, address, port, latch, now)) return
+    if (!this.receiver.datagram(bytes, address, port, latch, now)) {
+      const stranger = latch.takeReport()
+      if (stranger !== undefined) this.#options.events.onStranger(stranger)
+      return
+    }
     this.#lastPacketAt = now
     if (latch.remote !== this.#followed) this.#follows(latch.remote)
   }
@@ -178,12 +204,12 @@ export class MediaFlow implements PacedStream {
     if (this.onTurn !== undefined) this.onTurn(dueAt, heard, sent)
     if (this.control !== undefined) this.control.tick(now)
     // After a stall what came meanwhile is still in the socket: the next turn knows better.
-    if (skipped === 0 && now - this.#lastPacketAt >= this.#timeoutMs) this.#checkTimeout(now)
+    if (skipped === 0 && now - this.#lastPacketAt >= this.#patienceMs) this.#checkTimeout(now)
   }
 
   #checkTimeout(now: number): void {
     const since = this.#lastPacketAt
-    this.#timeout.packet(since)
+    if (since !== this.#waitingSince) this.#timeout.packet(since)
     if (!this.#timeout.check(now) || this.#toldSilentSince === since) return
     this.#toldSilentSince = since
     this.#options.events.onTimeout(now - since)
@@ -226,8 +252,13 @@ export class MediaFlow implements PacedStream {
       if (this.#audio !== audio || remote === undefined) return
       this.#sends = sends
       const mode = this.#options.symmetric ? 'latch' : 'strict'
-      if (this.#latch === undefined) this.#latch = new SymmetricLatch({ expected: remote, mode })
-      else this.#latch.reset(remote)
+      const { clockRate } = audio.codec
+      if (this.#latch !== undefined) {
+        this.#latch.reset(remote, { clockRate })
+        return
+      }
+      this.#latch = new SymmetricLatch({ expected: remote, mode, clockRate })
+      this.#latch.trust(this.#trusted)
     }
     const remote = resolveRemote(audio.remote, this.#options.resolver)
     if (remote instanceof Promise) remote.then(aim, () => undefined)

@@ -75,6 +75,8 @@ export class MediaSession {
   #paced: PacedHandle | undefined
   #expectMedia = true
   #dtmfReceived = 0
+  #networkErrors = 0
+  #trusted: string | undefined
   #closed = false
   #closing: Promise<void> | undefined
 
@@ -99,7 +101,9 @@ export class MediaSession {
       onDigit: (digit, durationMs) => this.#publishDigit('out', digit, durationMs),
     })
     // An ICMP refusal, for instance: the peer may not be listening yet.
-    port.rtp.onError = () => undefined
+    port.rtp.onError = () => {
+      this.#networkErrors += 1
+    }
     this.#publish({ kind: 'open' })
   }
 
@@ -157,6 +161,15 @@ export class MediaSession {
   set expectMedia(expected: boolean) {
     this.#expectMedia = expected
     this.#flow?.watch(expected)
+  }
+
+  /**
+   * Where the peer's signalling comes from, numeric. Media from there is taken for the peer's at once, whatever private
+   * address its SDP names; from an address that nobody named only after some packets in a row.
+   */
+  trust(address: string): void {
+    this.#trusted = address
+    this.#flow?.trust(address)
   }
 
   /**
@@ -224,6 +237,7 @@ export class MediaSession {
       flow: this.#flow,
       source: this.#source,
       sink: this.#sink,
+      networkErrors: this.#networkErrors,
       dtmfReceived: this.#dtmfReceived,
       dtmfSent: this.#digitsOut.sent,
       dtmfDropped: this.#digitsIn.dropped,
@@ -321,6 +335,7 @@ export class MediaSession {
 
   #newFlow(): MediaFlow {
     const { clock, random, resolver } = this.#options.runtime
+    const { timeoutMs = 30_000 } = this.#options
     const flow = new MediaFlow({
       clock,
       random,
@@ -333,7 +348,8 @@ export class MediaSession {
       frameMs: FRAME_MS,
       idle: this.#options.idle ?? 'silence',
       symmetric: this.#options.symmetric ?? true,
-      timeoutMs: this.#options.timeoutMs ?? 30_000,
+      timeoutMs,
+      firstPacketTimeoutMs: this.#options.firstPacketTimeoutMs ?? timeoutMs,
       startedAt: this.#openedAt,
       events: {
         onFirstPacket: (remote, codec) => {
@@ -342,6 +358,10 @@ export class MediaSession {
         },
         onCodec: codec => this.#publish({ kind: 'codec', codec }),
         onLatched: remote => this.#publish({ kind: 'latched', remote }),
+        onStranger: ({ address, port, packets, spoofed }) => {
+          const remote = { address, family: familyOf(address), port }
+          this.#publish({ kind: 'stranger', remote, packets, spoofed })
+        },
         onTimeout: silentMs => {
           this.#publish({ kind: 'timeout' })
           this.onTimeout?.(silentMs)
@@ -353,6 +373,7 @@ export class MediaSession {
     const receive: UdpSocket['onMessage'] = (data, remote) => flow.datagram(data, remote.address, remote.port)
     this.#port.rtp.onMessage = receive
     flow.watch(this.#expectMedia)
+    if (this.#trusted !== undefined) flow.trust(this.#trusted)
     return flow
   }
 

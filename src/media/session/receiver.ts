@@ -98,7 +98,7 @@ export class MediaReceiver {
       if (classifyPacket(bytes) === 'rtp') this.#wrongPayloadType += 1
       return false
     }
-    if (!latch.accept(address, port, view.ssrc, now)) return false
+    if (!latch.accept(address, port, view, now)) return false
     if (decoder !== undefined && payloadType !== this.#payloadType) this.#switchTo(decoder, payloadType)
     this.#take(eventRate, now)
     return true

@@ -9,6 +9,7 @@ export interface StatsParts {
   readonly flow: MediaFlow | undefined
   readonly source: LiveAudioSource | undefined
   readonly sink: LiveAudioSink | undefined
+  readonly networkErrors: number
   readonly dtmfReceived: number
   readonly dtmfSent: number
   readonly dtmfDropped: number
@@ -20,6 +21,7 @@ export function mediaStats(parts: StatsParts): MediaStats {
   const sender = flow?.sender
   const reception = receiver?.reception()
   const jitter = receiver?.jitter()
+  const sources = flow?.sources
   return {
     packetsSent: sender?.packets ?? 0,
     octetsSent: sender?.octets ?? 0,
@@ -35,9 +37,13 @@ export function mediaStats(parts: StatsParts): MediaStats {
     discarded: {
       malformed: receiver?.malformed ?? 0,
       payloadType: receiver?.wrongPayloadType ?? 0,
-      stray: flow?.strays ?? 0,
+      stray: sources?.strays ?? 0,
       sequence: reception?.ignored ?? 0,
     },
+    strangers: sources?.sources ?? 0,
+    spoofed: sources?.spoofed ?? 0,
+    rebinds: sources?.rebinds ?? 0,
+    networkErrors: parts.networkErrors,
     dtmfReceived: parts.dtmfReceived,
     dtmfSent: parts.dtmfSent,
     dtmfDropped: parts.dtmfDropped,

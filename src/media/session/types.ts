@@ -27,6 +27,8 @@ export interface MediaSessionOptions {
   readonly symmetric?: boolean
   /** Without a packet for so long (and not on hold) `onTimeout` is called; default 30 000 ms, 0 for never. */
   readonly timeoutMs?: number
+  /** The same for the first packet, counted again when a hold ends; default `timeoutMs`. */
+  readonly firstPacketTimeoutMs?: number
   /** What is sent while nothing is written: silence (default), so that the peer does not time out, or nothing. */
   readonly idle?: 'silence' | 'off'
   /** Frames kept for a slow reader of `input`; default 50. */
@@ -91,6 +93,14 @@ export interface MediaStats {
     readonly stray: number
     readonly sequence: number
   }
+  /** Other sources than the peer that sent RTP of an agreed payload type to our port; their packets are `discarded.stray`. */
+  readonly strangers: number
+  /** Packets of theirs with the peer's SSRC: somebody tried to be heard in the call. */
+  readonly spoofed: number
+  /** Times the peer was followed to another address without new signalling. */
+  readonly rebinds: number
+  /** Datagrams that the system refused to send, and refusals that came back (ICMP), as far as the system tells. */
+  readonly networkErrors: number
   readonly dtmfReceived: number
   readonly dtmfSent: number
   /** Digits nobody fetched in time. */
@@ -124,6 +134,7 @@ export interface MediaEvent {
     | 'negotiated'
     | 'first-packet'
     | 'latched'
+    | 'stranger'
     | 'codec'
     | 'timeout'
     | 'recording-start'
@@ -133,6 +144,9 @@ export interface MediaEvent {
   readonly direction?: Direction
   readonly remote?: MediaAddress
   readonly file?: string
+  /** Of a stranger, so far; of them, those with the peer's SSRC. */
+  readonly packets?: number
+  readonly spoofed?: number
 }
 
 /** Messages of `offhook:media:dtmf`. The digit is personal data: mask it before it is shown. */
