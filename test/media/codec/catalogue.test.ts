@@ -54,7 +54,7 @@ t.test('who does not name Opus, G.722 or L16 never loads them', async t => {
     t.notMatch(text, /from ['"]libopus-wasm/, url.pathname)
   }
   visit(new URL('../../../src/index.js', import.meta.url))
-  const files = [...seen].map(href => href.slice(href.lastIndexOf('/') + 1))
-  t.ok(files.includes('catalogue.js') && files.includes('g711.js'))
-  for (const late of ['opus.js', 'opus-module.js', 'g722.js', 'l16.js']) t.notOk(files.includes(late), late)
+  const files = new Set([...seen].map(href => href.slice(href.lastIndexOf('/') + 1)))
+  t.ok(files.has('catalogue.js') && files.has('g711.js'))
+  for (const late of ['opus.js', 'opus-module.js', 'g722.js', 'l16.js']) t.notOk(files.has(late), late)
 })

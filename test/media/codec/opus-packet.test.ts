@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { array, assert, constant, nat, oneof, property, tuple, uint8Array } from 'fast-check'
 import t from 'tap'
 import { OpusPacket } from '../../../src/media/codec/opus-packet.ts'
 import { loadLibopus } from '../../../src/media/codec/opus-module.ts'
@@ -47,15 +47,13 @@ t.test('every packet lasts as long as libopus says, and is broken when libopus s
     _oc_packet_get_nb_samples(at: number, octets: number, sampleRate: number): number
   }
   const ours = new OpusPacket()
-  const shaped = fc
-    .tuple(
-      fc.nat(255),
-      fc.nat(255),
-      fc.array(fc.oneof(fc.nat(255), fc.nat(6), fc.constant(0)), { maxLength: 60 }),
-    )
-    .map(([toc, second, rest]) => Uint8Array.from([toc, second, ...rest]))
-  fc.assert(
-    fc.property(fc.oneof(shaped, fc.uint8Array({ minLength: 1, maxLength: 1400 })), payload => {
+  const shaped = tuple(
+    nat(255),
+    nat(255),
+    array(oneof(nat(255), nat(6), constant(0)), { maxLength: 60 }),
+  ).map(([toc, second, rest]) => Uint8Array.from([toc, second, ...rest]))
+  assert(
+    property(oneof(shaped, uint8Array({ minLength: 1, maxLength: 1400 })), payload => {
       libopus.HEAPU8.set(payload, address)
       const valid = module._oc_packet_parse(address, payload.length) > 0
       const samples = module._oc_packet_get_nb_samples(address, payload.length, 48_000)

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { array, assert, integer, nat, oneof, property, tuple, uint8Array } from 'fast-check'
 import t from 'tap'
 import { goertzelDbfs } from '../../../src/media/audio/goertzel.ts'
 import { levelDbfs } from '../../../src/media/audio/level.ts'
@@ -112,7 +112,7 @@ t.test('the bitrate is what we choose, and not above what the peer asks for', as
     [{}, 'maxaveragebitrate=1', 6000],
     [{}, 'maxaveragebitrate=nonsense', 32_000],
   ] as const) {
-    const codec = await loadOpus(options as OpusOptions)
+    const codec = await loadOpus(options)
     const packets = encodeAll(codec, pcm, 20, fmtp === undefined ? {} : { fmtp })
     const bitrate = bitrateOf(packets, 20)
     t.ok(bitrate < most * 1.1, `${fmtp ?? 'nothing said'}: ${Math.round(bitrate)} bit/s of ${most}`)
@@ -229,18 +229,18 @@ t.test('no payload makes the decoder throw, or write more than it says', async t
   const codec = await loadOpus({ sampleRate: 16_000 })
   const good = encodeAll(codec, speechLike(16_000, 400), 20, { fmtp: 'useinbandfec=1' }, 30)
   const decoder = codec.decoder()
-  const flips = fc.tuple(
-    fc.integer({ min: 0, max: good.length - 1 }),
-    fc.array(fc.tuple(fc.nat(1500), fc.nat(255)), { maxLength: 20 }),
-    fc.nat(1500),
+  const flips = tuple(
+    integer({ min: 0, max: good.length - 1 }),
+    array(tuple(nat(1500), nat(255)), { maxLength: 20 }),
+    nat(1500),
   )
   const mutated = flips.map(([index, changes, length]) => {
     const packet = good[index]!.slice(0, length)
     for (const [at, value] of changes) if (at < packet.length) packet[at] = value
     return packet
   })
-  fc.assert(
-    fc.property(fc.oneof(fc.uint8Array({ maxLength: 1500 }), mutated), payload => {
+  assert(
+    property(oneof(uint8Array({ maxLength: 1500 }), mutated), payload => {
       const samples = codec.samplesIn?.(payload) ?? -1
       const out = new Int16Array(codec.maxSamples(payload.length) + 1).fill(77)
       const count = decoder.decode(payload, out)
