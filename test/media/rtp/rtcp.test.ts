@@ -36,10 +36,52 @@ const bye = fc.record(
   { type: fc.constant('bye' as const), ssrcs: fc.array(word, { maxLength: 31 }), reason: text },
   { requiredKeys: ['type', 'ssrcs'] },
 )
+const octet = fc.integer({ min: 0, max: 255 })
+const half = fc.integer({ min: 0, max: 0xffff })
+const level = fc.integer({ min: -128, max: 127 })
+const metrics = fc.record({
+  type: fc.constant('voip-metrics' as const),
+  ssrc: word,
+  lossRate: octet,
+  discardRate: octet,
+  burstDensity: octet,
+  gapDensity: octet,
+  burstDuration: half,
+  gapDuration: half,
+  roundTripDelay: half,
+  endSystemDelay: half,
+  signalLevel: level,
+  noiseLevel: level,
+  residualEchoReturnLoss: octet,
+  gmin: octet,
+  rFactor: octet,
+  externalRFactor: octet,
+  mosListening: octet,
+  mosConversational: octet,
+  receiverConfiguration: octet,
+  jitterBufferNominal: half,
+  jitterBufferMaximum: half,
+  jitterBufferAbsoluteMaximum: half,
+})
+const referenceTime = fc.record({
+  type: fc.constant('receiver-reference-time' as const),
+  ntpSeconds: word,
+  ntpFraction: word,
+})
+const reference = fc.record({ ssrc: word, lastReceiverReport: word, delaySinceLastReceiverReport: word })
+const delays = fc.record({
+  type: fc.constant('delay-since-last-receiver-report' as const),
+  references: fc.array(reference, { maxLength: 4 }),
+})
+const extended = fc.record({
+  type: fc.constant('extended-report' as const),
+  ssrc: word,
+  blocks: fc.array(fc.oneof(metrics, referenceTime, delays), { maxLength: 4 }),
+})
 const compound: fc.Arbitrary<RtcpPacket[]> = fc
   .tuple(
     fc.oneof(senderReport, receiverReport),
-    fc.array(fc.oneof(receiverReport, description, bye), { maxLength: 4 }),
+    fc.array(fc.oneof(receiverReport, description, extended, bye), { maxLength: 4 }),
   )
   .map(([first, rest]) => ([first] as RtcpPacket[]).concat(rest))
 
@@ -91,11 +133,46 @@ const broken: Record<string, number[]> = {
   'a description item beyond the end': [...empty, 0x81, 202, 0, 2, 0, 0, 0, 1, 1, 200, 65, 0],
   'a description without a chunk': [...empty, 0x81, 202, 0, 0],
   'a BYE with more sources than octets': [...empty, 0x82, 203, 0, 1, 0, 0, 0, 1],
+  'an extended report without its SSRC': [...empty, 0x80, 207, 0, 0],
+  'an extended report block beyond the end': [...empty, 0x80, 207, 0, 2, 0, 0, 0, 1, 7, 0, 0, 8],
   'a BYE whose reason is cut': [...empty, 0x81, 203, 0, 2, 0, 0, 0, 1, 9, 65, 65, 65],
 }
 for (const [what, octets] of Object.entries(broken)) {
   t.test(`refuses ${what} (RFC 3550 A.2)`, async t => t.equal(parseRtcp(Uint8Array.from(octets)), undefined))
 }
+
+t.test(
+  'extended report blocks of unknown types and wrong lengths are handed through (RFC 3611 §3)',
+  async t => {
+    const octets = [...empty, 0x80, 207, 0, 4, 0, 0, 0, 1, 7, 9, 0, 0, 99, 8, 0, 1, 1, 2, 3, 4]
+    const found = parseRtcp(Uint8Array.from(octets))?.[1]
+    t.match(found, { type: 'extended-report', ssrc: 1 })
+    t.match(found?.type === 'extended-report' && found.blocks, [
+      { type: 'other', blockType: 7, specific: 9 },
+      { type: 'other', blockType: 99, specific: 8 },
+    ])
+    if (found !== undefined)
+      t.same(parseRtcp(writeRtcp([{ type: 'receiver-report', ssrc: 1, reports: [] }, found]))?.[1], found)
+  },
+)
+
+t.test('VoIP metrics are laid out as RFC 3611 §4.7 draws them', async t => {
+  const names = fc.sample(metrics, { numRuns: 1, seed: 1 })[0]!
+  const block = {
+    ...names,
+    ssrc: 0x01020304,
+    lossRate: 5,
+    burstDuration: 0x0607,
+    signalLevel: -20,
+    rFactor: 91,
+    gmin: 16,
+  }
+  const bytes = writeRtcp([{ type: 'extended-report', ssrc: 9, blocks: [block] }])
+  t.equal(bytes.length, 4 + 4 + 36)
+  t.same([...bytes.subarray(8, 17)], [7, 0, 0, 8, 1, 2, 3, 4, 5])
+  t.same([...bytes.subarray(20, 22)], [6, 7])
+  t.same([bytes[28], bytes[31], bytes[32]], [236, 16, 91])
+})
 
 t.test('padding on the last packet is taken off', async t => {
   const bytes = Uint8Array.of(0xa0, 201, 0, 2, 0, 0, 0, 1, 0, 0, 0, 4)

@@ -1,3 +1,4 @@
+import { classifyPacket } from '../../../src/media/rtp/demux.ts'
 import type { RtpView } from '../../../src/media/rtp/packet.ts'
 import { parseRtp } from '../../../src/media/rtp/packet.ts'
 import type { SimulatedNetwork } from '../../../src/testing/simulated-network.ts'
@@ -11,7 +12,7 @@ export interface WirePacket {
 export function listen(network: SimulatedNetwork, from: string): WirePacket[] {
   const packets: WirePacket[] = []
   network.onDatagram(event => {
-    if (event.from.address !== from || event.copy) return
+    if (event.from.address !== from || event.copy || classifyPacket(event.data) !== 'rtp') return
     const rtp = parseRtp(event.data)
     if (rtp === undefined) return
     // The network tells when a packet's fate is known, which is not the order of sending.
