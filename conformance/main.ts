@@ -15,6 +15,7 @@ import { freePort } from './peers/ports.ts'
 import { admissionChecks } from './admission-checks.ts'
 import { baresipChecks } from './baresip-checks.ts'
 import { callControlChecks } from './call-control-checks.ts'
+import { codecChecks } from './codec-checks.ts'
 import { loadChecks } from './load-checks.ts'
 import { eventsChecks } from './events-checks.ts'
 import { failoverChecks } from './failover-checks.ts'
@@ -81,6 +82,7 @@ if (hasBaresip())
     ...transferBaresipChecks(logs),
     ...baresipRegistrationChecks(logs),
     ...baresipPhoneChecks(logs),
+    ...codecChecks(logs),
   )
 else missing.push('baresip, a softphone that calls and is called: apt-get install baresip-core')
 

@@ -41,6 +41,7 @@ export type { CallDiagnostics } from './call/diagnostics.ts'
 
 export type { AudioFrame, AudioSource } from './media/audio/audio-source.ts'
 export type { AudioSink, PlayOptions, PlaySource } from './media/audio/audio-sink.ts'
+export type { OpusOptions, OpusSampleRate } from './media/codec/opus-options.ts'
 export type { MarkReached, Playout } from './media/audio/playout.ts'
 export type { Recording, RecordingOptions, RecordingResult } from './media/audio/recording.ts'
 export type { RecordingFormat } from './media/audio/recording-format.ts'

@@ -19,7 +19,8 @@ export interface BaresipOptions {
   /** Its configuration, its logs and what it hears go here. */
   readonly folder: string
   readonly toneHz: number
-  readonly codec: 'PCMU' | 'PCMA'
+  /** As it names them: `PCMU`, `opus`, `L16/16000/1`. */
+  readonly codec: string
   /** Whom to call; absent: it waits, and answers by itself. */
   readonly dial?: string
   /** Where it takes commands. */
@@ -134,7 +135,7 @@ function configOf({ folder, toneHz, controlPort }: BaresipOptions, port: number)
     'auplay_channels 1',
     `snd_path ${join(folder, 'heard')}`,
     `module_path ${modules}`,
-    ...['g711', 'ausine', 'aubridge', 'sndfile'].map(name => `module ${name}.so`),
+    ...['g711', 'g722', 'l16', 'opus', 'ausine', 'aubridge', 'sndfile'].map(name => `module ${name}.so`),
     'module_tmp account.so',
     'module_app menu.so',
     ...(controlPort === undefined
