@@ -1,0 +1,223 @@
+import type { NegotiatedCrypto } from '../sdp/crypto-negotiation.ts'
+import type { CryptoKey } from '../sdp/crypto.ts'
+import { sameKey } from '../sdp/crypto.ts'
+import { srtpFailures, srtpProfiles } from '../srtp/profiles.ts'
+import type { SrtpFailure, SrtpProfile } from '../srtp/profiles.ts'
+import type { SrtpMasterKey } from '../srtp/master-key.ts'
+import { SrtpReceiver } from '../srtp/receiver.ts'
+import { SrtpSender } from '../srtp/sender.ts'
+
+/** Packets that were thrown away or never left, by what SRTP found wrong with them. */
+export type CryptoFailures = Readonly<Record<SrtpFailure, number>>
+
+interface KeyedSender {
+  readonly suite: string
+  readonly key: CryptoKey
+  readonly sender: SrtpSender
+  readonly profile: SrtpProfile
+}
+
+interface KeyedReceiver {
+  readonly suite: string
+  /** Told apart by their MKI when there are several. */
+  readonly keys: readonly CryptoKey[]
+  readonly receiver: SrtpReceiver
+}
+
+/** Where packets go: a socket. */
+export interface PacketOut {
+  send(packet: Uint8Array, port: number, address: string): void
+}
+
+/**
+ * SRTP and SRTCP of one call, one context per direction. A context lives as long as its key is agreed on: through every renegotiation that keeps the key,
+ * and through one that was taken back, so that no index of a stream is ever protected twice (RFC 3711 §9.1).
+ */
+export class MediaCrypto implements PacketOut {
+  readonly #out: PacketOut
+  readonly #senders: KeyedSender[] = []
+  #sender: KeyedSender | undefined
+  /** The one agreed on. */
+  #receiver: KeyedReceiver | undefined
+  /** Of before the keys were changed, the newest first. */
+  #former: KeyedReceiver[] = []
+  /** When those of before are given up; set by the first packet with a new key. */
+  #retireAt = Infinity
+  readonly #failures: Map<number, number> = new Map()
+
+  constructor(out: PacketOut) {
+    this.#out = out
+  }
+
+  /** By what was wrong; all that never happened are 0. */
+  get failures(): CryptoFailures {
+    const entries = Object.entries(srtpFailures).map(([name, code]) => [name, this.#failures.get(code) ?? 0])
+    return Object.fromEntries(entries) as CryptoFailures
+  }
+
+  get failed(): number {
+    let sum = 0
+    for (const count of this.#failures.values()) sum += count
+    return sum
+  }
+
+  /** Takes up what was agreed. A known key goes on where it was; with another our stream begins at rollover counter 0, as peers expect. */
+  configure({ suite, send, receive }: NegotiatedCrypto): void {
+    this.#sender = this.#senderOf(suite, send)
+    const current = this.#receiver
+    if (current !== undefined && isSet(current, suite, receive)) return
+    // The peer's packets of before are on their way still, and more come until it has our answer.
+    const before = current === undefined ? this.#former : [current, ...this.#former]
+    const known = before.find(entry => isSet(entry, suite, receive))
+    this.#receiver = known ?? receiverOf(suite, receive, current)
+    const former = before.filter(entry => entry !== known)
+    this.#former = former.slice(0, MAX_FORMER)
+    this.#retireAt = Infinity
+    for (const { receiver } of former.slice(MAX_FORMER)) receiver.close()
+  }
+
+  /** Decrypts a packet in place once it is authenticated; its length then, or a negative code. */
+  unprotectRtp(packet: Uint8Array, now: number): number {
+    const length = (this.#receiver as KeyedReceiver).receiver.unprotectRtp(packet)
+    return length >= 0 && this.#former.length === 0 ? length : this.#settle(packet, length, now, unprotectRtp)
+  }
+
+  unprotectRtcp(packet: Uint8Array, now: number): number {
+    const length = (this.#receiver as KeyedReceiver).receiver.unprotectRtcp(packet)
+    return length >= 0 && this.#former.length === 0
+      ? length
+      : this.#settle(packet, length, now, unprotectRtcp)
+  }
+
+  /** Protects an RTP packet and sends it. */
+  send(packet: Uint8Array, port: number, address: string): void {
+    this.#protect(packet, port, address, this.#out, protectRtp)
+  }
+
+  /** Protects a compound RTCP packet and sends it by that socket. */
+  sendControl(out: PacketOut, packet: Uint8Array, port: number, address: string): void {
+    this.#protect(packet, port, address, out, protectRtcp)
+  }
+
+  close(): void {
+    for (const { sender } of this.#senders) sender.close()
+    this.#receiver?.receiver.close()
+    this.#retire()
+  }
+
+  #protect(packet: Uint8Array, port: number, address: string, out: PacketOut, how: Protect): void {
+    const { sender, profile } = this.#sender as KeyedSender
+    const room = how === protectRtp ? profile.rtpOverhead : profile.rtcpOverhead
+    const bytes = Buffer.allocUnsafe(packet.length + room)
+    bytes.set(packet)
+    const length = how(sender, bytes, packet.length)
+    if (length < 0) this.#count(length)
+    else out.send(length === bytes.length ? bytes : bytes.subarray(0, length), port, address)
+  }
+
+  /** Tries the keys of before, and lets go of them when their time is over. */
+  #settle(packet: Uint8Array, length: number, now: number, how: Unprotect): number {
+    if (length >= 0) {
+      if (this.#retireAt === Infinity) this.#retireAt = now + OVERLAP_MS
+      else if (now >= this.#retireAt) this.#retire()
+      return length
+    }
+    if (now < this.#retireAt) {
+      for (const { receiver } of this.#former) {
+        const found = how(receiver, packet)
+        if (found >= 0) return found
+      }
+    }
+    this.#count(length)
+    return length
+  }
+
+  #retire(): void {
+    for (const { receiver } of this.#former) receiver.close()
+    this.#former = []
+  }
+
+  #senderOf(suite: string, key: CryptoKey): KeyedSender {
+    const known = this.#senders.find(entry => entry.suite === suite && sameKey(entry.key, key))
+    if (known !== undefined) return known
+    const profile = profileOf(suite)
+    const sender = new SrtpSender({ profile, ...masterKeyOf(key) })
+    const made = { suite, key, sender, profile }
+    this.#senders.push(made)
+    // One that was agreed on so long ago cannot come back: a negotiation is taken back by one step only.
+    if (this.#senders.length > MAX_SENDERS) this.#senders.shift()?.sender.close()
+    return made
+  }
+
+  #count(code: number): void {
+    this.#failures.set(code, (this.#failures.get(code) ?? 0) + 1)
+  }
+}
+
+/** How long packets with the old key are taken once the new one is in use. */
+const OVERLAP_MS = 1_000
+const MAX_FORMER = 4
+const MAX_SENDERS = 4
+
+type Protect = (sender: SrtpSender, bytes: Uint8Array, length: number) => number
+type Unprotect = (receiver: SrtpReceiver, packet: Uint8Array) => number
+
+function protectRtp(sender: SrtpSender, bytes: Uint8Array, length: number): number {
+  return sender.protectRtp(bytes, length)
+}
+
+function protectRtcp(sender: SrtpSender, bytes: Uint8Array, length: number): number {
+  return sender.protectRtcp(bytes, length)
+}
+
+function unprotectRtp(receiver: SrtpReceiver, packet: Uint8Array): number {
+  return receiver.unprotectRtp(packet)
+}
+
+function unprotectRtcp(receiver: SrtpReceiver, packet: Uint8Array): number {
+  return receiver.unprotectRtcp(packet)
+}
+
+function isSet(entry: KeyedReceiver, suite: string, keys: readonly CryptoKey[]): boolean {
+  return (
+    entry.suite === suite &&
+    entry.keys.length === keys.length &&
+    keys.every((key, i) => isKey(entry.keys[i], key))
+  )
+}
+
+function isKey(a: CryptoKey | undefined, b: CryptoKey): boolean {
+  return a !== undefined && sameKey(a, b) && Buffer.compare(a.mki ?? NO_MKI, b.mki ?? NO_MKI) === 0
+}
+
+const NO_MKI = new Uint8Array(0)
+
+/**
+ * A peer's stream goes on with its rollover counter or begins again at 0, both are done. The lifetime a peer states is its own to keep: to
+ * hang up on one that does not would help nobody.
+ */
+function receiverOf(
+  suite: string,
+  keys: readonly CryptoKey[],
+  before: KeyedReceiver | undefined,
+): KeyedReceiver {
+  const [first, ...otherKeys] = keys.map(masterKeyOf)
+  if (first === undefined) throw new RangeError('no key')
+  const receiver = new SrtpReceiver({
+    profile: profileOf(suite),
+    ...first,
+    otherKeys,
+    ...(before !== undefined && { continues: before.receiver }),
+  })
+  return { suite, keys, receiver }
+}
+
+function masterKeyOf({ key, salt, mki }: CryptoKey): SrtpMasterKey {
+  return { masterKey: key, masterSalt: salt, ...(mki !== undefined && { mki }) }
+}
+
+function profileOf(suite: string): SrtpProfile {
+  const profile = srtpProfiles[suite]
+  if (profile === undefined) throw new RangeError(`no SRTP profile ${suite}`)
+  return profile
+}
