@@ -28,7 +28,7 @@ interface Case {
 const cases: readonly Case[] = [
   { ours: 'opus', theirs: 'opus', rfc: 'RFC 7587 7' },
   { ours: 'G722', theirs: 'G722', rfc: 'RFC 3551 4.5.2' },
-  { ours: 'L16/16000', theirs: 'L16/16000/1', rfc: 'RFC 3551 4.5.11' },
+  { ours: 'L16/48000', theirs: 'L16/48000/1', rfc: 'RFC 3551 4.5.11' },
 ]
 
 export function codecChecks(logs: string): readonly Check[] {
