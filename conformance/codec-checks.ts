@@ -65,7 +65,7 @@ async function exchange(
           await talk(call, file, ours)
           resolve()
         } catch (error) {
-          reject(error as Error)
+          reject(error)
         }
       })
     })
