@@ -10,6 +10,7 @@ import type { Stranger } from '../rtp/strangers.ts'
 import type { ReceivedDigit, StartedDigit } from '../rtp/telephone-event-receiver.ts'
 import type { MediaAddress, NegotiatedAudio } from '../sdp/negotiated.ts'
 import { familyOf, resolveRemote } from './addresses.ts'
+import { MediaCrypto } from './crypto.ts'
 import type { DigitSender } from './digit-sender.ts'
 import { MediaReceiver } from './receiver.ts'
 import { scratchFrames } from './scratch.ts'
@@ -40,7 +41,7 @@ export type TurnListener = (
 export interface ControlChannel {
   /** A compound packet as its sender wrote it: where SRTP was agreed on it has been authenticated and decrypted. */
   datagram(bytes: Uint8Array, address: string, port: number, now: number): void
-  /** Once in every turn. */
+  /** In the first turn from the flow's `controlDueAt` on. */
   tick(now: number): void
 }
 
@@ -73,6 +74,8 @@ export class MediaFlow implements PacedStream {
   onTurn: TurnListener | undefined
   /** Set while the call has RTCP. */
   control: ControlChannel | undefined
+  /** When `control` wants its turn, ms; here, so that a turn without RTCP reads nothing of it. */
+  controlDueAt: number = Infinity
   readonly #options: FlowOptions
   // What every packet needs lies in the flow itself: with hundreds of calls each object on the way costs the processor a wait.
   readonly #clock: Clock
@@ -85,6 +88,9 @@ export class MediaFlow implements PacedStream {
   readonly #timeout: MediaTimeout
   #audio: NegotiatedAudio | undefined
   #latch: SymmetricLatch | undefined
+  /** Set while SRTP is agreed on. */
+  #protected: MediaCrypto | undefined
+  #crypto: MediaCrypto | undefined
   #receives = false
   #sends = false
   #expectMedia = true
@@ -143,6 +149,7 @@ export class MediaFlow implements PacedStream {
 
   apply(audio: NegotiatedAudio): void {
     this.#audio = audio
+    this.#secure(audio)
     this.receiver.configure(audio)
     this.sender.configure(audio)
     this.#options.digits.configure(audio.telephoneEvent)
@@ -175,6 +182,12 @@ export class MediaFlow implements PacedStream {
       return
     }
     const now = this.#clock.now()
+    if (this.#protected !== undefined) {
+      // Only what is authentic may decide where our packets go.
+      const length = this.#protected.unprotectRtp(bytes, now)
+      if (length < 0) return
+      bytes = bytes.subarray(0, length)
+    }
     if (!this.receiver.datagram(bytes, address, port, latch, now)) {
       const stranger = latch.takeReport()
       if (stranger !== undefined) this.#options.events.onStranger(stranger)
@@ -188,12 +201,36 @@ export class MediaFlow implements PacedStream {
   controlDatagram(bytes: Uint8Array, address: string, port: number): void {
     const { control } = this
     if (control === undefined || this.#latch === undefined) return
-    control.datagram(bytes, address, port, this.#clock.now())
+    const now = this.#clock.now()
+    const length = this.#protected?.unprotectRtcp(bytes, now) ?? bytes.length
+    if (length < 0) return
+    control.datagram(length === bytes.length ? bytes : bytes.subarray(0, length), address, port, now)
+  }
+
+  /** Where the peer's RTP comes from; undefined before the first agreement. */
+  get latch(): SymmetricLatch | undefined {
+    return this.#latch
   }
 
   /** Every RTCP packet of ours leaves here. */
   sendControl(socket: UdpSocket, packet: Uint8Array, remote: Pick<MediaAddress, 'address' | 'port'>): void {
-    socket.send(packet, remote.port, remote.address)
+    if (this.#protected === undefined) socket.send(packet, remote.port, remote.address)
+    else this.#protected.sendControl(socket, packet, remote.port, remote.address)
+  }
+
+  /** The suite agreed on; `undefined` for plain RTP. */
+  get encryption(): string | undefined {
+    return this.#audio?.crypto?.suite
+  }
+
+  /** SRTP of this call; stays, with its counters, when the call goes on without. */
+  get crypto(): MediaCrypto | undefined {
+    return this.#crypto
+  }
+
+  close(): void {
+    this.receiver.digits.flush()
+    this.#crypto?.close()
   }
 
   /** The pacer's turn, due at `dueAt`; `skipped` turns before it never came. */
@@ -202,9 +239,19 @@ export class MediaFlow implements PacedStream {
     const heard = this.#hear(now, dueAt)
     const sent = this.#say(skipped)
     if (this.onTurn !== undefined) this.onTurn(dueAt, heard, sent)
-    if (this.control !== undefined) this.control.tick(now)
+    if (now >= this.controlDueAt) this.control?.tick(now)
     // After a stall what came meanwhile is still in the socket: the next turn knows better.
     if (skipped === 0 && now - this.#lastPacketAt >= this.#patienceMs) this.#checkTimeout(now)
+  }
+
+  #secure({ crypto }: NegotiatedAudio): void {
+    const { socket } = this.#options
+    if (crypto !== undefined) {
+      this.#crypto ??= new MediaCrypto(socket)
+      this.#crypto.configure(crypto)
+    }
+    this.#protected = crypto === undefined ? undefined : this.#crypto
+    this.sender.out = this.#protected ?? socket
   }
 
   #checkTimeout(now: number): void {

@@ -15,14 +15,16 @@ import type { ReceivedDigit, StartedDigit } from '../rtp/telephone-event-receive
 import type { MediaAddress, NegotiatedAudio, NegotiatedCodec } from '../sdp/negotiated.ts'
 import { SdpNegotiator } from '../sdp/negotiator.ts'
 import { writeSdp } from '../sdp/write.ts'
-import { mediaDtmfChannel, mediaEventChannel } from './diagnostics.ts'
+import { mediaDtmfChannel, mediaEventChannel, publishReport } from './diagnostics.ts'
 import { DigitQueue } from './digit-queue.ts'
 import { DigitSender } from './digit-sender.ts'
 import { familyOf, reachable } from './addresses.ts'
 import { capabilitiesOf, checkAddress, chooseCodecs } from './offer-wishes.ts'
 import type { OfferWishes } from './offer-wishes.ts'
 import { MediaFlow } from './flow.ts'
+import { resolveSrtp } from './srtp-options.ts'
 import type { TurnListener } from './flow.ts'
+import { RtcpSession, rtcpOptions } from './rtcp-session.ts'
 import { changeBetween, mediaStats } from './summaries.ts'
 import type {
   DtmfDigit,
@@ -71,6 +73,7 @@ export class MediaSession {
   #source: LiveAudioSource | undefined
   #sink: LiveAudioSink | undefined
   #flow: MediaFlow | undefined
+  #rtcp: RtcpSession | undefined
   #audio: NegotiatedAudio | undefined
   #paced: PacedHandle | undefined
   #expectMedia = true
@@ -86,6 +89,7 @@ export class MediaSession {
     this.#port = port
     this.#codecs = options.codecs ?? DEFAULT_CODECS
     this.#openedAt = clock.now()
+    const crypto = resolveSrtp(options.srtp)
     const address = options.advertise ?? reachable(port.rtp.local, options.runtime.network)
     this.#local = { address, family: familyOf(address), port: port.port }
     this.#negotiator = new SdpNegotiator({
@@ -93,7 +97,9 @@ export class MediaSession {
       capabilities: {
         codecs: capabilitiesOf(this.#codecs),
         ...this.#local,
+        rtcpMux: rtcpOptions(options.rtcp).mux ?? true,
         ...(options.ptime !== undefined && { ptime: options.ptime }),
+        ...(crypto && { crypto }),
       },
     })
     this.#digitsOut = new DigitSender({
@@ -128,6 +134,11 @@ export class MediaSession {
       throw new SipError('SIP_STATE', 'no codec is agreed on yet; await answer() or endpoint.call() first')
     }
     return this.#audio.codec
+  }
+
+  /** The SDES suite that protects the audio both ways (RFC 4568 §6.2); `undefined` for plain RTP. */
+  get encryption(): string | undefined {
+    return this.#audio?.crypto?.suite
   }
 
   /** What was agreed last; `undefined` before the first agreement. */
@@ -178,14 +189,28 @@ export class MediaSession {
    * @throws {OptionError} a codec that this session was not opened with; an address that is none
    */
   createOffer(wishes: OfferWishes = {}): string {
-    const { hold, codecs, address } = wishes
+    const { hold, codecs, address, rekey = false } = wishes
     return writeSdp(
-      this.#negotiator.offer({
-        ...(hold !== undefined && { direction: hold ? 'sendonly' : 'sendrecv' }),
-        ...(codecs !== undefined && { codecs: capabilitiesOf(chooseCodecs(codecs, this.#codecs)) }),
-        ...(address !== undefined && { address: checkAddress(address), family: familyOf(address) }),
-      }),
+      this.#negotiator.offer(
+        {
+          ...(hold !== undefined && { direction: hold ? 'sendonly' : 'sendrecv' }),
+          ...(codecs !== undefined && { codecs: capabilitiesOf(chooseCodecs(codecs, this.#codecs)) }),
+          ...(address !== undefined && { address: checkAddress(address), family: familyOf(address) }),
+        },
+        { rekey },
+      ),
     )
+  }
+
+  /**
+   * The first offer again, of plain RTP, when that of SRTP was refused; `undefined` when it was not SRTP that was offered, or nothing
+   * else will do.
+   */
+  createPlainOffer(): string | undefined {
+    const { crypto } = this.#negotiator.capabilities
+    if (crypto?.mode !== 'optional' || crypto.offer === false || this.#audio !== undefined) return undefined
+    this.#negotiator.rollback()
+    return writeSdp(this.#negotiator.offer({ crypto: { ...crypto, offer: false } }))
   }
 
   /** Answers an offer and applies it. @throws {SdpError} with the status to refuse it with; nothing has changed then */
@@ -235,6 +260,8 @@ export class MediaSession {
   stats(): MediaStats {
     return mediaStats({
       flow: this.#flow,
+      rtcp: this.#rtcp,
+      packetMs: this.#audio?.ptime ?? FRAME_MS,
       source: this.#source,
       sink: this.#sink,
       networkErrors: this.#networkErrors,
@@ -301,9 +328,16 @@ export class MediaSession {
     const flow = (this.#flow ??= this.#newFlow())
     this.#tellRecordings(flow)
     flow.apply(audio)
+    this.#rtcp?.apply(audio)
     this.#paced ??= this.#options.pacer.add(flow, FRAME_MS)
-    const { codec, direction, remote } = audio
-    this.#publish({ kind: 'negotiated', codec: codec.name, direction, ...(remote && { remote }) })
+    const { codec, direction, remote, crypto } = audio
+    this.#publish({
+      kind: 'negotiated',
+      codec: codec.name,
+      direction,
+      ...(remote && { remote }),
+      ...(crypto && { encryption: crypto.suite }),
+    })
     this.onChange?.(changeBetween(before, audio))
   }
 
@@ -374,6 +408,17 @@ export class MediaSession {
     this.#port.rtp.onMessage = receive
     flow.watch(this.#expectMedia)
     if (this.#trusted !== undefined) flow.trust(this.#trusted)
+    if (this.#options.rtcp !== false) {
+      this.#rtcp = new RtcpSession({
+        ...rtcpOptions(this.#options.rtcp),
+        clock,
+        random,
+        flow,
+        port: this.#port,
+        symmetric: this.#options.symmetric ?? true,
+        onReport: () => publishReport(this.#options, () => this.stats()),
+      })
+    }
     return flow
   }
 
@@ -389,9 +434,10 @@ export class MediaSession {
   async #close(): Promise<void> {
     this.#closed = true
     this.#paced?.remove()
+    this.#rtcp?.close()
     this.#port.rtp.onMessage = undefined
     this.#port.release()
-    this.#flow?.receiver.digits.flush()
+    this.#flow?.close()
     this.#digitsIn.end()
     this.#digitsOut.end()
     this.#liveSource().end()

@@ -11,6 +11,8 @@ export interface OfferWishes {
   readonly codecs?: readonly string[]
   /** Where the peer is to send its audio from now on: an address or a name that leads to our port. */
   readonly address?: string
+  /** New keys for SRTP in place of those in use; without SRTP it changes nothing. */
+  readonly rekey?: boolean
 }
 
 /** @throws OptionError */

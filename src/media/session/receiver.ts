@@ -4,10 +4,11 @@ import { LossConcealer } from '../codec/plc.ts'
 import { classifyPacket } from '../rtp/demux.ts'
 import { JitterBuffer } from '../rtp/jitter-buffer.ts'
 import type { JitterBufferSnapshot } from '../rtp/jitter-buffer.ts'
+import type { BurstSnapshot } from '../rtp/loss-bursts.ts'
 import type { SymmetricLatch } from '../rtp/latch.ts'
 import { RtpView, parseRtpInto } from '../rtp/packet.ts'
 import { ReceptionStatistics } from '../rtp/statistics.ts'
-import type { ReceptionSnapshot } from '../rtp/statistics.ts'
+import type { ReceptionReport, ReceptionSnapshot } from '../rtp/statistics.ts'
 import type { NegotiatedAudio } from '../sdp/negotiated.ts'
 import { addCounters } from './counters.ts'
 import { DigitReceiver } from './digit-receiver.ts'
@@ -135,6 +136,16 @@ export class MediaReceiver {
     return now === undefined ? undefined : addCounters(now, this.#before?.reception, RECEPTION_COUNTERS)
   }
 
+  /** The figures of a report block; the fraction lost counts from the report before. */
+  takeReport(): ReceptionReport | undefined {
+    return this.#statistics?.takeReport()
+  }
+
+  /** How the losses cluster. */
+  bursts(): BurstSnapshot | undefined {
+    return this.#statistics?.bursts.snapshot()
+  }
+
   jitter(): JitterBufferSnapshot | undefined {
     const now = this.#jitter?.snapshot()
     return now === undefined ? undefined : addCounters(now, this.#before?.jitter, JITTER_COUNTERS)
@@ -162,7 +173,8 @@ export class MediaReceiver {
     if (eventRate === undefined) {
       const { payloadType, marker } = view
       const payload = this.#copyPayload()
-      this.#jitter?.push(sequence, timestamp, payload, payloadType, marker, ssrc, now)
+      const queued = this.#jitter?.push(sequence, timestamp, payload, payloadType, marker, ssrc, now)
+      if (queued === 'late') this.#statistics?.discard()
       return
     }
     this.#digitsCame = true
@@ -221,7 +233,7 @@ export class MediaReceiver {
     const jitter = this.jitter()
     if (reception !== undefined && jitter !== undefined) this.#before = { reception, jitter }
     this.#clockRate = clockRate
-    this.#statistics = new ReceptionStatistics({ clockRate })
+    this.#statistics = new ReceptionStatistics({ clockRate, bursts: this.#statistics?.bursts })
     this.#jitter = new JitterBuffer({
       clockRate,
       frameMs: this.#options.frameMs,

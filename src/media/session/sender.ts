@@ -8,6 +8,7 @@ import type { MediaAddress } from '../rtp/latch.ts'
 import { RtpSender } from '../rtp/rtp-sender.ts'
 import type { NegotiatedAudio, NegotiatedCodec } from '../sdp/negotiated.ts'
 import type { DigitSender } from './digit-sender.ts'
+import { packetMs } from './packet-length.ts'
 import { scratchFrames, scratchPayload } from './scratch.ts'
 
 export interface SenderOptions {
@@ -23,7 +24,9 @@ export interface SenderOptions {
 
 /** What a call says becomes on its way out: frames of the sink and digits go in, RTP comes out. */
 export class MediaSender {
-  readonly #socket: UdpSocket
+  /** Where packets leave: the socket, or what protects them before. */
+  out: Pick<UdpSocket, 'send'>
+  readonly #random: Random
   readonly #codecs: readonly AudioCodec[]
   readonly #sampleRate: number
   readonly #frameMs: number
@@ -43,9 +46,12 @@ export class MediaSender {
   #frameUnits = 0
   #packetUnits = 0
   #channels = 1
+  /** What the peer reports to lose, percent; `undefined` before it has. */
+  #peerLoss: number | undefined
 
   constructor(options: SenderOptions) {
-    this.#socket = options.socket
+    this.#random = options.random
+    this.out = options.socket
     this.#codecs = options.codecs
     this.#sampleRate = options.sampleRate
     this.#frameMs = options.frameMs
@@ -68,29 +74,58 @@ export class MediaSender {
     return this.#rtp.snapshot().octets
   }
 
-  /** Takes up what was agreed, from the next packet on; SSRC, sequence and timestamp go on. */
+  /** What a sender report says of our stream. */
+  get source(): RtpSender['source'] {
+    return this.#rtp.source
+  }
+
+  /** RTP timestamp of the sound that is said now. */
+  get mediaTimestamp(): number {
+    const waiting = (this.#waiting.length * this.#packetUnits) / (this.#packet.length || 1)
+    return (this.#rtp.timestamp + Math.round(waiting)) >>> 0
+  }
+
+  /** Goes on under another SSRC. */
+  changeSource(ssrc: number): void {
+    this.#rtp.changeSource(ssrc)
+  }
+
+  /**
+   * Takes up what was agreed, from the next packet on; sequence numbers and timestamps go on. So does the SSRC while the
+   * clock rate stays: a stream has one, or nobody could tell its jitter and its time of day (RFC 7160 §4.1).
+   */
   configure(audio: NegotiatedAudio): void {
-    const sampleRate = this.#sampleRate
-    const codec = findCodec(this.#codecs, audio.codec.name, audio.codec.clockRate)
+    const { codec: agreed } = audio
+    const codec = findCodec(this.#codecs, agreed.name, agreed.clockRate)
     if (codec === undefined) return
-    const same = this.#codec?.name === audio.codec.name && this.#codec.clockRate === audio.codec.clockRate
-    this.#codec = audio.codec
+    const before = this.#codec
+    this.#codec = agreed
     this.#rtp.payloadType = audio.sendPayloadType
     this.#frameUnits = (codec.clockRate * this.#frameMs) / 1000
-    const packetUnits = (codec.clockRate * audio.ptime) / 1000
+    const ptime = packetMs(codec, audio.ptime)
+    const packetUnits = (codec.clockRate * ptime) / 1000
+    const same = isSame(before, agreed)
     if (same && packetUnits === this.#packetUnits) return
+    if (before !== undefined && before.clockRate !== agreed.clockRate)
+      this.#rtp.changeSource(this.#random.uint32())
     this.#waiting.discard(this.#waiting.length)
     this.#packetUnits = packetUnits
     this.#channels = codec.channels
-    if (!same) {
-      this.#encoder = codec.encoder()
-      this.#resampler =
-        codec.sampleRate === sampleRate ? undefined : new Resampler(sampleRate, codec.sampleRate)
-      const frame = this.#resampler?.maxOutput(this.#frame.length) ?? this.#frame.length
-      this.#converted = new Int16Array(frame)
-    }
-    this.#packet = new Int16Array(((codec.sampleRate * audio.ptime) / 1000) * codec.channels)
+    if (!same) this.#encodeWith(codec, agreed.fmtp, ptime)
+    this.#packet = new Int16Array(((codec.sampleRate * ptime) / 1000) * codec.channels)
     this.#payload = scratchPayload(codec.maxPayloadBytes(this.#packet.length))
+  }
+
+  /** What the peer reports to lose of our packets, 0 to 100: a codec that can guard against loss does. */
+  expectLoss(percent: number): void {
+    this.#peerLoss = percent
+    this.#encoder?.expectLoss?.(percent)
+  }
+
+  /** Gives back what the encoder holds. */
+  close(): void {
+    this.#encoder?.close?.()
+    this.#encoder = undefined
   }
 
   /** Time passes in which nothing may be sent: hold, or before there is an address. */
@@ -127,6 +162,16 @@ export class MediaSender {
     return this.#frame
   }
 
+  #encodeWith(codec: AudioCodec, fmtp: string | undefined, ptime: number): void {
+    const sampleRate = this.#sampleRate
+    this.#encoder?.close?.()
+    this.#encoder = codec.encoder({ ptime, ...(fmtp !== undefined && { fmtp }) })
+    if (this.#peerLoss !== undefined) this.#encoder.expectLoss?.(this.#peerLoss)
+    this.#resampler =
+      codec.sampleRate === sampleRate ? undefined : new Resampler(sampleRate, codec.sampleRate)
+    this.#converted = new Int16Array(this.#resampler?.maxOutput(this.#frame.length) ?? 0)
+  }
+
   #audio(frame: Int16Array, remote: MediaAddress): void {
     const pcm = this.#resampler === undefined ? frame : this.#convert(this.#resampler, frame)
     if (pcm.length === this.#packet.length && this.#channels === 1 && this.#waiting.length === 0) {
@@ -143,6 +188,10 @@ export class MediaSender {
   #encode(pcm: Int16Array, remote: MediaAddress): void {
     const payload = this.#payload
     const length = this.#encoder?.encode(pcm, payload) ?? 0
+    if (length === 0) {
+      this.#rtp.skip(this.#packetUnits)
+      return
+    }
     const packet = this.#rtp.packet(
       length === payload.length ? payload : payload.subarray(0, length),
       this.#packetUnits,
@@ -156,8 +205,12 @@ export class MediaSender {
   }
 
   #send(packet: Uint8Array, remote: MediaAddress): void {
-    this.#socket.send(packet, remote.port, remote.address)
+    this.out.send(packet, remote.port, remote.address)
   }
+}
+
+function isSame(before: NegotiatedCodec | undefined, now: NegotiatedCodec): boolean {
+  return before?.name === now.name && before.clockRate === now.clockRate && before.fmtp === now.fmtp
 }
 
 function isSilent(frame: Int16Array): boolean {

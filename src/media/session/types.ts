@@ -2,8 +2,14 @@ import type { Clock, Network, Random, Resolver } from '../../runtime/runtime.ts'
 import type { AudioCodec } from '../codec/codec.ts'
 import type { Pacer } from '../rtp/pacer.ts'
 import type { PortPool } from '../rtp/port-pool.ts'
+import type { RoundTripSnapshot } from '../rtp/round-trip.ts'
 import type { Direction } from '../sdp/description.ts'
 import type { MediaAddress, NegotiatedAudio } from '../sdp/negotiated.ts'
+import type { CryptoFailures } from './crypto.ts'
+import type { SrtpMode, SrtpOptions } from './srtp-options.ts'
+
+import type { StreamQuality } from './quality.ts'
+import type { RtcpCounters, RtcpOptions } from './rtcp-session.ts'
 
 /** What `MediaSession.open` needs. One session is one audio stream of one call. */
 export interface MediaSessionOptions {
@@ -35,6 +41,10 @@ export interface MediaSessionOptions {
   readonly inputFrames?: number
   /** `output.write` waits above this; default 1000 ms. */
   readonly highWaterMs?: number
+  /** RTCP (RFC 3550 §6); default true: on the port of RTP when the peer agrees, otherwise on the port above. False: none. */
+  readonly rtcp?: boolean | RtcpOptions
+  /** SRTP by keys in the description (RFC 4568); default `off`. */
+  readonly srtp?: SrtpMode | SrtpOptions
   /** Goes into every message on the diagnostics channels, to tell whose call it is. */
   readonly call?: string
 }
@@ -92,6 +102,14 @@ export interface MediaStats {
     readonly payloadType: number
     readonly stray: number
     readonly sequence: number
+    /** SRTP and SRTCP that `srtp.failures` tells about. */
+    readonly crypto: number
+  }
+  /** Absent where SRTP was never agreed on. */
+  readonly srtp?: {
+    /** By its SDES name; absent while the call goes on without. */
+    readonly suite?: string
+    readonly failures: CryptoFailures
   }
   /** Other sources than the peer that sent RTP of an agreed payload type to our port; their packets are `discarded.stray`. */
   readonly strangers: number
@@ -111,6 +129,50 @@ export interface MediaStats {
   readonly outputRefusedMs: number
   /** Turns of the pacer that were skipped because the process stood still. */
   readonly skippedTicks: number
+  /** How the losses of what we receive cluster. */
+  readonly bursts: BurstStats
+  /** Between our RTCP and the peer's answer to it, its own delay taken off; absent until there was one. */
+  readonly roundTrip?: RoundTripSnapshot
+  /** What the peer says of our stream; absent until it has reported. */
+  readonly remote?: RemoteStats
+  /** MOS and R factor by the E-model (ITU-T G.107), how they are made is in docs/statistics.md. */
+  readonly quality: {
+    /** Of what we hear; absent until enough has come. */
+    readonly received?: StreamQuality
+    /** Of what the peer hears; absent until it has reported. */
+    readonly sent?: StreamQuality
+  }
+  /** Absent for a call without RTCP. */
+  readonly rtcp?: RtcpCounters
+}
+
+/** Bursts and gaps of RFC 3611 §4.7.2 with Gmin 16; what came too late counts like what was lost. */
+export interface BurstStats {
+  readonly bursts: number
+  /** Lost within bursts, of the packets there, 0 to 1. */
+  readonly burstLossRatio: number
+  /** Lost outside of bursts, of the packets there, 0 to 1. */
+  readonly gapLossRatio: number
+  /** Mean length, ms. */
+  readonly burstMs: number
+  readonly gapMs: number
+  /** Most packets missing in a row. */
+  readonly longestLoss: number
+}
+
+/** What the peer reports of the stream we send (RFC 3550 §6.4.1, RFC 3611 §4.7). */
+export interface RemoteStats {
+  /** Reports so far. */
+  readonly reports: number
+  /** Packets; negative when duplicates outnumber losses. */
+  readonly lost: number
+  /** Of the packets sent until then, 0 to 1. */
+  readonly lossRatio: number
+  readonly jitterMs: number
+  /** From extended reports, where the peer sends them: came too late to be played, 0 to 1. */
+  readonly discardRatio?: number
+  /** What its jitter buffer and its end of the line add to the delay, ms. */
+  readonly endSystemDelayMs?: number
 }
 
 /** What an offer/answer that was applied did. */
@@ -143,10 +205,19 @@ export interface MediaEvent {
   readonly codec?: string
   readonly direction?: Direction
   readonly remote?: MediaAddress
+  /** The suite of SRTP; with `negotiated`, absent for plain RTP. */
+  readonly encryption?: string
   readonly file?: string
   /** Of a stranger, so far; of them, those with the peer's SSRC. */
   readonly packets?: number
   readonly spoofed?: number
+}
+
+/** Messages of `offhook:media:report`: the figures of a call each time it reports by RTCP, about every 5 s. */
+export interface MediaReportEvent {
+  readonly call: string | undefined
+  readonly at: number
+  readonly stats: MediaStats
 }
 
 /** Messages of `offhook:media:dtmf`. The digit is personal data: mask it before it is shown. */

@@ -23,6 +23,8 @@ t.test('a tone written at one end is heard at the other with its frequency and l
   t.ok(levelDbfs(heard.between(2500, 3000)) < -60, 'then there is silence')
   await pair.close()
   await heard.done
+  // What says good-bye is still under way.
+  await pair.clock.advance(1000)
   t.equal(pair.clock.pendingTimers, 0, 'no timer is left')
 })
 
