@@ -5,6 +5,7 @@ import type { HeaderList, SessionState } from '../sip/dialog/session-types.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import type { Flow } from '../sip/transport/flow.ts'
 import type { MediaSession } from '../media/session/media-session.ts'
+import type { SrtpMode, SrtpOptions } from '../media/session/srtp-options.ts'
 import type { DtmfStart } from '../media/session/types.ts'
 import type { Call } from './call.ts'
 import type { Reason } from './call-ended.ts'
@@ -32,7 +33,7 @@ export interface CallEvents extends Record<string, unknown[]> {
 }
 
 /** The audio of a call. */
-export type Media = Pick<MediaSession, 'codec' | 'input' | 'output' | 'stats'>
+export type Media = Pick<MediaSession, 'codec' | 'encryption' | 'input' | 'output' | 'stats'>
 
 export interface HangupOptions {
   /** Goes out as a Reason header (RFC 3326). */
@@ -49,6 +50,12 @@ export interface DtmfOptions extends Cancellable {
   readonly fresh?: boolean
 }
 
+/** What one call says about its media; the rest is the endpoint's. */
+export interface MediaWishes {
+  readonly codecs?: readonly CodecName[] | undefined
+  readonly srtp?: SrtpMode | SrtpOptions | undefined
+}
+
 /** What a call needs of the endpoint it belongs to. */
 export interface CallContext {
   readonly endpoint: object
@@ -57,7 +64,8 @@ export interface CallContext {
   /** `token` marks the diagnostics of the media; `towards` decides which of our addresses it uses and SDP names. */
   openMedia(request: {
     readonly token: string
-    readonly codecs?: readonly CodecName[] | undefined
+    readonly codecs: MediaWishes['codecs']
+    readonly srtp: MediaWishes['srtp']
     readonly towards: Flow | Destination
   }): Promise<MediaSession>
   /** Our host in that direction, as others are told. */

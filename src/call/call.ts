@@ -25,10 +25,17 @@ import { checkHeaders } from './checks.ts'
 import { CallHold, offerChange } from './call-hold.ts'
 import { CallLimits } from './call-limits.ts'
 import { CallRecordings } from './call-recordings.ts'
-import type { CallContext, CallEvents, CallState, DtmfOptions, HangupOptions, Media } from './call-types.ts'
+import type {
+  CallContext,
+  CallEvents,
+  CallState,
+  DtmfOptions,
+  HangupOptions,
+  Media,
+  MediaWishes,
+} from './call-types.ts'
 import { SafeEmitter } from './emitter.ts'
 import { CallIdentity } from './identity.ts'
-import type { CodecName } from './options.ts'
 import { checkRequestMethod, checkedRequest } from './requests.ts'
 import type { RequestHandler, RequestOptions } from './requests.ts'
 import { sdpBody, sdpText } from './sdp-body.ts'
@@ -165,14 +172,15 @@ export abstract class Call extends SafeEmitter<CallEvents> {
 
   /**
    * Offers other codecs (by name, in order of preference, of those the call was made with) or another address to send our audio to, when
-   * the host has moved or found out how it is reached; `input` and `output` stay. @throws OptionError; SipError when the peer refuses: the
+   * the host has moved or found out how it is reached, or new keys for SRTP (`rekey`); `input` and `output` stay. @throws OptionError; SipError when the peer refuses: the
    * call stays as it was
    */
   async renegotiate(changes: Omit<OfferWishes, 'hold'>): Promise<void> {
-    const { codecs, address } = changes
+    const { codecs, address, rekey } = changes
     await offerChange(this.session, this.openMedia, {
       ...(codecs !== undefined && { codecs }),
       ...(address !== undefined && { address }),
+      ...(rekey !== undefined && { rekey }),
     })
   }
 
@@ -267,11 +275,9 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   }
 
   /** Opens the audio of this call; what ends too early closes it again. */
-  protected async prepareMedia(
-    codecs: readonly CodecName[] | undefined,
-    towards: Flow | Destination,
-  ): Promise<MediaSession> {
-    const media = await this.context.openMedia({ token: this.id, codecs, towards })
+  protected async prepareMedia(wishes: MediaWishes, towards: Flow | Destination): Promise<MediaSession> {
+    const { codecs, srtp } = wishes
+    const media = await this.context.openMedia({ token: this.id, codecs, srtp, towards })
     if (this.#endedValue !== undefined) {
       void media.close()
       throw this.signal.reason
@@ -303,7 +309,8 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   protected commonHandlers(): SessionHandlers {
     return {
       onOffer: offer => sdpBody(this.openMedia.answerOffer(sdpText(offer))),
-      onOfferRequest: () => sdpBody(this.openMedia.createOffer()),
+      // Whoever asks for an offer amid a call may mean to hand it to another, to whom our stream begins anew.
+      onOfferRequest: () => sdpBody(this.openMedia.createOffer({ rekey: true })),
       onAnswer: answer => this.takeAnswer(answer),
       onOfferLapsed: () => this.openMedia.rollback(),
       onConfirmed: () => this.confirmed(),

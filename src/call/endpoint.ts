@@ -117,6 +117,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       runtime: this.#runtime,
       boundTo: () => this.#transport.bound.map(({ local }) => local.address),
       ...(options.codecs === undefined ? {} : { codecs: options.codecs }),
+      ...(options.srtp === undefined ? {} : { srtp: options.srtp }),
       ...(options.opus === undefined ? {} : { opus: options.opus }),
       ...(options.rtp === undefined ? {} : { rtp: options.rtp }),
     })
@@ -125,10 +126,11 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       clock,
       newId: () => newCallId(this.#runtime),
       files: new Set(),
-      openMedia: ({ token, codecs, towards }) =>
+      openMedia: ({ token, codecs, srtp, towards }) =>
         this.#media.open({
           token,
           codecs,
+          srtp,
           advertise: this.#hostTowards(towards),
           bind: 'send' in towards ? towards.bound?.local.address : undefined,
         }),

@@ -6,6 +6,7 @@ import type { HeaderList, InviteServerSession, SessionBody } from '../sip/dialog
 import { refusalOf } from '../sip/dialog/refusal.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import type { Flow } from '../sip/transport/flow.ts'
+import type { SrtpMode, SrtpOptions } from '../media/session/srtp-options.ts'
 import type { CallContext, HangupOptions, Media } from './call-types.ts'
 import { Call } from './call.ts'
 import type { CallEnded, Reason } from './call-ended.ts'
@@ -19,6 +20,8 @@ import { sdpBody, sdpText } from './sdp-body.ts'
 export interface AnswerOptions extends Pick<CallControlOptions, 'maxDurationMs' | 'expiringNoticeMs'> {
   /** Codecs to accept, in order of preference; default those of the endpoint. */
   readonly codecs?: readonly CodecName[]
+  /** Whether SRTP is taken, or demanded; default what the endpoint says. */
+  readonly srtp?: SrtpMode | SrtpOptions
   /** Added to the 200. */
   readonly headers?: HeaderList
 }
@@ -28,6 +31,8 @@ export interface ProgressOptions {
   readonly statusCode?: 180 | 182 | 183
   /** Codecs to accept, in order of preference; default those of the endpoint. They hold for the answer, too. */
   readonly codecs?: readonly CodecName[]
+  /** As `AnswerOptions.srtp`; it holds for the answer, too. */
+  readonly srtp?: SrtpMode | SrtpOptions
   /** Added to the provisional response. */
   readonly headers?: HeaderList
 }
@@ -177,11 +182,11 @@ export class IncomingCall extends Call {
       void this.hangup({ reason: { protocol: 'SIP', cause: 500, text: 'handler failed' } })
   }
 
-  async #begin({ statusCode = 183, codecs, headers }: ProgressOptions): Promise<Media> {
+  async #begin({ statusCode = 183, headers, ...wishes }: ProgressOptions): Promise<Media> {
     this.#throwIfOver()
     const { offer } = this.session
     try {
-      const media = await this.prepareMedia(codecs, this.#towards())
+      const media = await this.prepareMedia(wishes, this.#towards())
       this.#throwIfOver()
       const body = sdpBody(offer === undefined ? media.createOffer() : media.answerOffer(sdpText(offer)))
       const agreed =
@@ -216,7 +221,7 @@ export class IncomingCall extends Call {
     const { offer } = this.session
     try {
       const sdp = offer === undefined ? undefined : sdpText(offer)
-      const media = await this.prepareMedia(options.codecs, this.#towards())
+      const media = await this.prepareMedia(options, this.#towards())
       this.#throwIfOver()
       const body = sdpBody(sdp === undefined ? media.createOffer() : media.answerOffer(sdp))
       // A late offer is complete only when the ACK has brought the answer (RFC 3264 §4).

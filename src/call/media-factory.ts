@@ -6,6 +6,8 @@ import type { OpusOptions } from '../media/codec/opus-options.ts'
 import { Pacer } from '../media/rtp/pacer.ts'
 import { PortPool } from '../media/rtp/port-pool.ts'
 import { MediaSession } from '../media/session/media-session.ts'
+import { resolveSrtp } from '../media/session/srtp-options.ts'
+import type { SrtpMode, SrtpOptions } from '../media/session/srtp-options.ts'
 import type { CodecName, RtpOptions } from './options.ts'
 import { resolveRtpOptions } from './options.ts'
 
@@ -16,6 +18,7 @@ export interface MediaFactoryOptions {
   readonly codecs?: readonly CodecName[]
   readonly opus?: OpusOptions
   readonly rtp?: RtpOptions
+  readonly srtp?: SrtpMode | SrtpOptions
   /** The addresses SIP is bound to, numeric. */
   readonly boundTo: () => readonly string[]
 }
@@ -32,6 +35,7 @@ export class MediaFactory {
   constructor(options: MediaFactoryOptions) {
     this.#options = options
     this.#rtp = resolveRtpOptions(options.rtp)
+    resolveSrtp(options.srtp)
     this.#pacer = new Pacer({ clock: options.runtime.clock })
   }
 
@@ -44,12 +48,13 @@ export class MediaFactory {
   async open(request: {
     readonly token: string
     readonly codecs?: readonly CodecName[] | undefined
+    readonly srtp?: SrtpMode | SrtpOptions | undefined
     /** The address SDP names. */
     readonly advertise: string
     /** The address to bind, when SIP knows it from the INVITE. */
     readonly bind?: string | undefined
   }): Promise<MediaSession> {
-    const { advertise } = request
+    const { advertise, srtp = this.#options.srtp } = request
     return MediaSession.open({
       runtime: this.#options.runtime,
       ports: this.#pool(request.bind ?? this.#bindFor(advertise)),
@@ -59,6 +64,7 @@ export class MediaFactory {
       symmetric: this.#rtp.symmetric,
       timeoutMs: this.#rtp.timeoutMs,
       firstPacketTimeoutMs: this.#rtp.firstPacketTimeoutMs,
+      ...(srtp !== undefined && { srtp }),
       call: request.token,
     })
   }

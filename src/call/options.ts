@@ -4,6 +4,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import type { TransportTlsOptions } from '../sip/transport/streams.ts'
 import { transportNamed } from '../sip/transport/transports.ts'
 import type { TransportName } from '../sip/transport/transports.ts'
+import type { SrtpMode, SrtpOptions } from '../media/session/srtp-options.ts'
 import type { EndpointAdmissionOptions } from './admission.ts'
 import type { EndpointControlOptions } from './control-options.ts'
 
@@ -63,6 +64,11 @@ export interface EndpointOptions extends EndpointControlOptions, EndpointAdmissi
   /** How Opus is encoded and received, where `codecs` names it. */
   readonly opus?: OpusOptions
   readonly rtp?: RtpOptions
+  /**
+   * SRTP with keys in the session description (SDES): `off` (default), `optional`, `required`, or `{ mode, suites }`. The keys are as secret as the
+   * signalling that carries them: use it with TLS. A trunk, a call and an answer may each say otherwise.
+   */
+  readonly srtp?: SrtpMode | SrtpOptions
   readonly limits?: Partial<EndpointLimits>
   /** Goes into User-Agent and Server. Default `Offhook`. */
   readonly userAgent?: string

@@ -11,6 +11,7 @@ import { SipResponseError } from '../sip/dialog/errors.ts'
 import type { ReplaceableDialog } from '../sip/dialog/replaces.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import { destinationOf } from '../sip/transport/locate.ts'
+import type { SrtpMode, SrtpOptions } from '../media/session/srtp-options.ts'
 import type { CallState, Cancellable, HangupOptions, Media } from './call-types.ts'
 import { Call } from './call.ts'
 import type { CallEnded } from './call-ended.ts'
@@ -42,6 +43,8 @@ export interface CallOptions
   /** From, when it is not the trunk's: a URI or name-addr. */
   readonly from?: string
   readonly codecs?: readonly CodecName[]
+  /** Whether SRTP is offered, or demanded; default what the trunk or else the endpoint says. */
+  readonly srtp?: SrtpMode | SrtpOptions
   /** Who calls, beyond From: P-Asserted-Identity, Privacy, Diversion, User-to-User ... */
   readonly identity?: IdentityOptions
   /** Added to the INVITE. */
@@ -104,7 +107,8 @@ export class OutgoingCall extends Call {
     signal?.throwIfAborted()
     this.limits.set(options)
     const from = plan.from ?? anonymousFrom(this.context.hostTowards(plan.towards))
-    const media = await this.prepareMedia(options.codecs, plan.towards)
+    const { codecs, srtp = plan.srtp } = options
+    const media = await this.prepareMedia({ codecs, srtp }, plan.towards)
     signal?.throwIfAborted()
     const answered = this.#untilAnswered(signal, plan.ringMs)
     const { sessionTimer, followRedirects = this.context.followRedirects } = options
@@ -120,6 +124,10 @@ export class OutgoingCall extends Call {
       ...plan.registered,
       handlers: {
         ...this.commonHandlers(),
+        onOfferRefused: () => {
+          const plain = media.createPlainOffer()
+          return plain === undefined ? undefined : sdpBody(plain)
+        },
         onEarlyAnswer: (answer, { reliable }) => this.#hearEarly(answer, reliable, options.onEarlyMedia),
         onProgress: ({ statusCode, reasonPhrase, dialogTag }) => {
           this.noteFork(dialogTag)
@@ -190,6 +198,7 @@ interface CallPlan {
   readonly target: string
   readonly from: string | undefined
   readonly route: readonly NameAddr[]
+  readonly srtp: SrtpMode | SrtpOptions | undefined
   /** Undefined: for ever. */
   readonly ringMs: number | undefined
   /** What a registration decides. */
@@ -212,6 +221,7 @@ function planCall(target: string, options: CallOptions): CallPlan {
     target: called.uriText,
     from: fromOf(options.from, trunk),
     route,
+    srtp: trunk?.srtp,
     ringMs: ringLimit(options.ringTimeoutMs),
     registered: registered?.invite ?? {},
     towards: registered?.invite.destination ?? destinationOf((route[0] ?? called).uri),

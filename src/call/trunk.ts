@@ -1,5 +1,6 @@
 import type { Credentials } from '../sip/auth/client.ts'
 import { NameAddr } from '../sip/message/name-addr.ts'
+import type { SrtpMode, SrtpOptions } from '../media/session/srtp-options.ts'
 import { parseTarget } from './checks.ts'
 
 /** An identity at a provider or PBX: as whom to call, through whom, and how to answer a 401 or 407. */
@@ -13,6 +14,8 @@ export interface Trunk {
   readonly route?: readonly string[]
   /** The user name and password of a challenge, or a function that is asked for them with each challenge. */
   readonly credentials?: Credentials
+  /** Whether calls through it are protected by SRTP; default what the endpoint says. */
+  readonly srtp?: SrtpMode | SrtpOptions
 }
 
 /**

@@ -23,6 +23,8 @@ export interface CallTimes {
 
 export interface CallMedia {
   readonly codec: string
+  /** The suite of SRTP at the end; absent for plain RTP. */
+  readonly encryption?: string
   readonly packetsSent: number
   readonly packetsReceived: number
   readonly lost: number
@@ -33,7 +35,7 @@ export interface CallMedia {
   readonly reordered: number
   readonly jitterMs: number
   readonly concealedMs: number
-  /** Packets thrown away: not RTP, of a type nobody agreed on, or from a stranger. */
+  /** Packets thrown away: not RTP, of a type nobody agreed on, from a stranger, or refused by SRTP. */
   readonly discarded: number
   /** Other sources that sent RTP to our port, and their packets with the peer's SSRC; absent when there were none. */
   readonly strangers?: { readonly sources: number; readonly packets: number; readonly spoofed: number }
@@ -93,8 +95,10 @@ export interface CallRecord {
 
 export function callMedia(codec: string, stats: MediaStats): CallMedia {
   const expected = stats.packetsReceived + stats.lost
+  const encryption = stats.srtp?.suite
   return {
     codec,
+    ...(encryption !== undefined && { encryption }),
     packetsSent: stats.packetsSent,
     packetsReceived: stats.packetsReceived,
     lost: stats.lost,
@@ -144,9 +148,10 @@ function answerLines(record: CallRecord): string[] {
 
 function mediaLines({ media }: CallRecord): string[] {
   if (media === undefined) return []
+  const how = media.encryption === undefined ? '' : `, ${media.encryption}`
   const loss = `${media.lost} lost (${(media.lossRatio * 100).toFixed(1)} %)`
   return [
-    `  audio ${media.codec}: ${media.packetsReceived} packets in, ${media.packetsSent} out, ${loss}, jitter ${media.jitterMs} ms, ${media.concealedMs} ms concealed`,
+    `  audio ${media.codec}${how}: ${media.packetsReceived} packets in, ${media.packetsSent} out, ${loss}, jitter ${media.jitterMs} ms, ${media.concealedMs} ms concealed`,
   ]
 }
 

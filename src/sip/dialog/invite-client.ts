@@ -37,7 +37,7 @@ export class ClientSession
   readonly #redirects: Redirects | undefined
   #initial: InitialRequest
   #destination: Destination
-  readonly #offer: SessionBody | undefined
+  #offer: SessionBody | undefined
   readonly #exchange: DigestExchange | undefined
   readonly #onGone: (session: ClientSession) => void
   readonly #early: EarlyDialogs
@@ -131,9 +131,25 @@ export class ClientSession
       this.feed('challenge')
     } else {
       this.#refusal = response
-      const again = this.timer?.raise(response) === true || this.#follow(this.#redirects?.next(response))
+      const again =
+        this.timer?.raise(response) === true ||
+        this.#offerAnother(response) ||
+        this.#follow(this.#redirects?.next(response))
       this.feed(again ? 'challenge' : 'refusal')
     }
+  }
+
+  /** A peer that would take another offer is asked again with the same Call-ID, as 415 and 420 are answered (RFC 3261 §8.1.3.5). */
+  #offerAnother(response: SipResponse): boolean {
+    if (this.#offer === undefined || (response.statusCode !== 488 && response.statusCode !== 606))
+      return false
+    let offer: SessionBody | undefined
+    this.tell(() => {
+      offer = this.handlers.onOfferRefused?.(response)
+    })
+    if (offer === undefined) return false
+    this.#offer = offer
+    return true
   }
 
   /** Makes the next attempt one at that address (RFC 3261 §8.1.3.4); false: there is none we could call. */

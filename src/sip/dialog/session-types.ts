@@ -136,6 +136,11 @@ export interface SessionHandlers {
    * back; what was agreed before holds. Called before `reinvite` rejects or tries again.
    */
   onOfferLapsed?(): void
+  /**
+   * Client only: the INVITE was refused for its offer (488, or 606, RFC 3261 §21.6.4). Return another offer to be sent in a new INVITE at once, or
+   * undefined to leave it at that.
+   */
+  onOfferRefused?(response: SipResponse): SessionBody | undefined
   /** Client only: each provisional response above 100. */
   onProgress?(progress: SessionProgress): void
   /** Client: the 2xx of the dialog that won (before its ACK is built). Server: our 2xx has been sent. */
