@@ -299,12 +299,13 @@ export class MediaFlow implements PacedStream {
       if (this.#audio !== audio || remote === undefined) return
       this.#sends = sends
       const mode = this.#options.symmetric ? 'latch' : 'strict'
-      const { clockRate } = audio.codec
+      // With SRTP only packets that were authenticated come to the latch.
+      const traits = { clockRate: audio.codec.clockRate, authenticated: audio.crypto !== undefined }
       if (this.#latch !== undefined) {
-        this.#latch.reset(remote, { clockRate })
+        this.#latch.reset(remote, traits)
         return
       }
-      this.#latch = new SymmetricLatch({ expected: remote, mode, clockRate })
+      this.#latch = new SymmetricLatch({ expected: remote, mode, ...traits })
       this.#latch.trust(this.#trusted)
     }
     const remote = resolveRemote(audio.remote, this.#options.resolver)
