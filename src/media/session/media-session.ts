@@ -41,7 +41,7 @@ const FRAME_MS = 20
 
 /**
  * The audio of one call: socket, codecs, jitter buffer, source and sink, renegotiated as often as the parties like.
- * Source, sink, SSRC and the RTP clock stay the same through every renegotiation.
+ * Source and sink stay the same through every renegotiation; so does the SSRC while codecs have the same RTP clock.
  *
  * From the first agreement on, `input` gives one frame every 20 ms for as long as we are to receive, silence when the
  * network brings nothing; `output` is sent while we are to send. On hold both stand still: nothing written is lost.
