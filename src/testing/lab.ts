@@ -7,6 +7,7 @@ import type { SipError } from '../runtime/errors.ts'
 import type { CallRecord } from '../trace/call-record.ts'
 import { Trace } from '../trace/trace.ts'
 import { ScriptedCaller } from './caller.ts'
+import { DriftingClock } from './drifting-clock.ts'
 import type { NetworkConditions } from './network/conditions.ts'
 import type { DatagramEvent } from './network/fabric.ts'
 import type { SimulatedHost } from './network/host.ts'
@@ -29,6 +30,8 @@ export interface LabOptions {
 export type LabEndpointOptions = Omit<EndpointOptions, 'runtime' | 'listen'> & {
   /** Transports of port 5060 to listen on. Default UDP and TCP. */
   readonly transports?: readonly ('udp' | 'tcp')[]
+  /** By how much the clock of this party is too fast, in parts in a million: real ones are off by up to 100 either way. Default 0. */
+  readonly clockPpm?: number
 }
 
 /** A lab: endpoints and scripted callers on virtual time and a network in memory. No port is opened and nothing waits. */
@@ -145,12 +148,12 @@ export class Lab {
   }
 
   async #open(host: SimulatedHost, address: string, options: LabEndpointOptions): Promise<Endpoint> {
-    const { transports = ['udp', 'tcp'], ...rest } = options
+    const { transports = ['udp', 'tcp'], clockPpm = 0, ...rest } = options
     const endpoint = new Endpoint({
       ...rest,
       listen: transports.map(transport => ({ transport, host: address, port: 5060 })),
       runtime: createSimulatedRuntime({
-        clock: this.clock,
+        clock: clockPpm === 0 ? this.clock : new DriftingClock(this.clock, clockPpm),
         network: host,
         random: this.#fork(),
         resolver: this.resolver,

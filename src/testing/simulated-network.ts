@@ -5,7 +5,6 @@ import { type DatagramEvent, Fabric, type NetworkCounters, Realm } from './netwo
 import type { SimulatedHost } from './network/host.ts'
 import { hostIn, type NatOptions, SimulatedNat } from './network/nat.ts'
 import { SimulatedResolver } from './simulated-resolver.ts'
-import type { VirtualClock } from './virtual-clock.ts'
 
 export interface SimulatedNetworkOptions {
   readonly clock: Clock
@@ -106,7 +105,7 @@ export class SimulatedNetwork {
 
 /** Puts a `Runtime` together for one host: its own randomness, everybody's clock. */
 export function createSimulatedRuntime(parts: {
-  readonly clock: VirtualClock
+  readonly clock: Clock
   readonly network: SimulatedHost
   readonly random: Random
   /** Default: one that knows no names. */
