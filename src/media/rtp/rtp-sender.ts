@@ -77,10 +77,10 @@ export class RtpSender {
 
   /**
    * The next audio packet, in a buffer of its own that is the caller's to give away; `units` is how much time it covers,
-   * in timestamp units. The marker is set on the first packet and on the first one after `skip`.
+   * in timestamp units; `length` how much of `payload` there is. The marker is set on the first packet and on the first one after `skip`.
    */
-  packet(payload: Uint8Array, units: number): Uint8Array {
-    const bytes = this.#write(payload, this.payloadType, this.#talkspurt, this.#timestamp)
+  packet(payload: Uint8Array, units: number, length: number = payload.length): Uint8Array {
+    const bytes = this.#write(payload, length, this.payloadType, this.#talkspurt, this.#timestamp)
     this.#talkspurt = false
     this.#timestamp = (this.#timestamp + units) >>> 0
     return bytes
@@ -91,7 +91,7 @@ export class RtpSender {
    * The audio clock does not move; `skip` says what time the event took.
    */
   packetAt(payload: Uint8Array, payloadType: number, timestamp: number, marker: boolean): Uint8Array {
-    return this.#write(payload, payloadType, marker, timestamp)
+    return this.#write(payload, payload.length, payloadType, marker, timestamp)
   }
 
   /** Time passes without audio (a silence, frames lost to a stall, an event): the next audio packet opens a talkspurt. */
@@ -104,13 +104,20 @@ export class RtpSender {
     return { ssrc: this.#ssrc, packets: this.#packets, octets: this.#octets }
   }
 
-  #write(payload: Uint8Array, payloadType: number, marker: boolean, timestamp: number): Uint8Array {
-    const bytes = Buffer.allocUnsafe(RTP_HEADER_LENGTH + payload.length)
+  #write(
+    payload: Uint8Array,
+    length: number,
+    payloadType: number,
+    marker: boolean,
+    timestamp: number,
+  ): Uint8Array {
+    const bytes = Buffer.allocUnsafe(RTP_HEADER_LENGTH + length)
     writeRtpHeader(bytes, payloadType, marker, this.#sequence, timestamp, this.#ssrc)
-    bytes.set(payload, RTP_HEADER_LENGTH)
+    if (length === payload.length) bytes.set(payload, RTP_HEADER_LENGTH)
+    else for (let i = 0; i < length; i += 1) bytes[RTP_HEADER_LENGTH + i] = payload[i]!
     this.#sequence = (this.#sequence + 1) & 0xffff
     this.#packets += 1
-    this.#octets += payload.length
+    this.#octets += length
     return bytes
   }
 }

@@ -192,10 +192,7 @@ export class MediaSender {
       this.#rtp.skip(this.#packetUnits)
       return
     }
-    const packet = this.#rtp.packet(
-      length === payload.length ? payload : payload.subarray(0, length),
-      this.#packetUnits,
-    )
+    const packet = this.#rtp.packet(payload, this.#packetUnits, length)
     this.#send(packet, remote)
   }
 
