@@ -30,6 +30,7 @@ import { hasFfmpeg, recordingChecks } from './recording-checks.ts'
 import { registrarScenarioChecks } from './registrar-scenarios.ts'
 import { hasLinphone } from './peers/linphone.ts'
 import { baresipPhoneChecks, linphoneChecks } from './softphone-checks.ts'
+import { rtcpChecks } from './rtcp-checks.ts'
 import { sippChecks } from './sipp-checks.ts'
 import { hasStunnel } from './peers/stunnel.ts'
 import { tlsChecks } from './tls-checks.ts'
@@ -79,6 +80,7 @@ if (hasSipp()) {
 if (hasBaresip())
   alone.push(
     ...baresipChecks(logs),
+    ...rtcpChecks(logs),
     ...transferBaresipChecks(logs),
     ...baresipRegistrationChecks(logs),
     ...baresipPhoneChecks(logs),

@@ -47,7 +47,18 @@ export type { Recording, RecordingOptions, RecordingResult } from './media/audio
 export type { RecordingFormat } from './media/audio/recording-format.ts'
 export type { RecordingSink } from './media/audio/recording-sink.ts'
 export { WavReader } from './media/audio/wav-reader.ts'
-export type { DtmfDigit, DtmfStart, MediaStats, SendDtmfOptions } from './media/session/types.ts'
+export type {
+  BurstStats,
+  DtmfDigit,
+  DtmfStart,
+  MediaReportEvent,
+  MediaStats,
+  RemoteStats,
+  SendDtmfOptions,
+} from './media/session/types.ts'
+export type { StreamQuality } from './media/session/quality.ts'
+export type { RtcpCounters } from './media/session/rtcp-session.ts'
+export type { RoundTripSnapshot } from './media/rtp/round-trip.ts'
 
 export { agentSession, runAgent } from './agent/agent.ts'
 export type { Agent, AgentSession, RunAgentOptions } from './agent/agent.ts'

@@ -27,6 +27,10 @@ export interface BaresipOptions {
   readonly controlPort?: number
   /** Registers there, on 127.0.0.1, as `baresip`; absent: nowhere. */
   readonly registrarPort?: number
+  /** Wants RTCP on the port of RTP; default false. */
+  readonly rtcpMux?: boolean
+  /** SRTP by SDES: `srtp` would like it (keys in RTP/AVP), `srtp-mand` demands it (RTP/SAVP). Default none. */
+  readonly mediaEncryption?: 'srtp' | 'srtp-mand'
   readonly timeoutMs: number
 }
 
@@ -59,7 +63,7 @@ export class Baresip {
     writeFileSync(join(folder, 'config'), configOf(options, port))
     writeFileSync(
       join(folder, 'accounts'),
-      `<sip:baresip@127.0.0.1:${options.registrarPort ?? port}>;regint=${options.registrarPort === undefined ? 0 : 60};auth_pass=wonderland;answermode=auto;audio_codecs=${options.codec}\n`,
+      `<sip:baresip@127.0.0.1:${options.registrarPort ?? port}>;regint=${options.registrarPort === undefined ? 0 : 60};auth_pass=wonderland;answermode=auto;audio_codecs=${options.codec}${options.mediaEncryption === undefined ? '' : `;mediaenc=${options.mediaEncryption}`}\n`,
     )
     const child = spawn(
       'baresip',
@@ -121,7 +125,7 @@ export class Baresip {
   }
 }
 
-function configOf({ folder, toneHz, controlPort }: BaresipOptions, port: number): string {
+function configOf({ folder, toneHz, controlPort, rtcpMux }: BaresipOptions, port: number): string {
   const modules = moduleFolders.find(existsSync) ?? ''
   return [
     `sip_listen 127.0.0.1:${port}`,
@@ -135,7 +139,10 @@ function configOf({ folder, toneHz, controlPort }: BaresipOptions, port: number)
     'auplay_channels 1',
     `snd_path ${join(folder, 'heard')}`,
     `module_path ${modules}`,
-    ...['g711', 'g722', 'l16', 'opus', 'ausine', 'aubridge', 'sndfile'].map(name => `module ${name}.so`),
+    ...['g711', 'g722', 'l16', 'opus', 'ausine', 'aubridge', 'sndfile', 'srtp'].map(
+      name => `module ${name}.so`,
+    ),
+    `rtcp_mux ${rtcpMux === true ? 'yes' : 'no'}`,
     'module_tmp account.so',
     'module_app menu.so',
     ...(controlPort === undefined

@@ -21,6 +21,22 @@ export interface CallTimes {
   end?: string
 }
 
+/** How the call sounded, as far as it is known; docs/statistics.md tells what the figures mean. */
+export interface CallQuality {
+  /** MOS of what we heard, 1 to 4.5. */
+  readonly mosReceived?: number
+  /** MOS of what the peer heard, by its reports. */
+  readonly mosSent?: number
+  readonly roundTripMs?: { readonly min: number; readonly mean: number; readonly max: number }
+  /** Clusters of loss (RFC 3611 §4.7.2), and most packets missing in a row. */
+  readonly bursts: number
+  readonly longestLoss: number
+  /** Of our packets, what the peer reports to have lost, 0 to 1. */
+  readonly lossRatioSent?: number
+  /** The jitter the peer reports. */
+  readonly jitterMsSent?: number
+}
+
 export interface CallMedia {
   readonly codec: string
   /** The suite of SRTP at the end; absent for plain RTP. */
@@ -41,6 +57,7 @@ export interface CallMedia {
   readonly strangers?: { readonly sources: number; readonly packets: number; readonly spoofed: number }
   /** Milliseconds the jitter buffer held audio back at the end. */
   readonly bufferMs: number
+  readonly quality: CallQuality
 }
 
 /**
@@ -113,6 +130,24 @@ export function callMedia(codec: string, stats: MediaStats): CallMedia {
       strangers: { sources: stats.strangers, packets: stats.discarded.stray, spoofed: stats.spoofed },
     }),
     bufferMs: round(stats.bufferMs, 1),
+    quality: callQuality(stats),
+  }
+}
+
+function callQuality({ quality, roundTrip, bursts, remote }: MediaStats): CallQuality {
+  return {
+    ...(quality.received && { mosReceived: round(quality.received.mos, 2) }),
+    ...(quality.sent && { mosSent: round(quality.sent.mos, 2) }),
+    ...(roundTrip && {
+      roundTripMs: {
+        min: round(roundTrip.minMs, 1),
+        mean: round(roundTrip.meanMs, 1),
+        max: round(roundTrip.maxMs, 1),
+      },
+    }),
+    bursts: bursts.bursts,
+    longestLoss: bursts.longestLoss,
+    ...(remote && { lossRatioSent: round(remote.lossRatio, 4), jitterMsSent: round(remote.jitterMs, 2) }),
   }
 }
 
@@ -152,7 +187,18 @@ function mediaLines({ media }: CallRecord): string[] {
   const loss = `${media.lost} lost (${(media.lossRatio * 100).toFixed(1)} %)`
   return [
     `  audio ${media.codec}${how}: ${media.packetsReceived} packets in, ${media.packetsSent} out, ${loss}, jitter ${media.jitterMs} ms, ${media.concealedMs} ms concealed`,
+    ...qualityLines(media.quality),
   ]
+}
+
+function qualityLines({ mosReceived, mosSent, roundTripMs, lossRatioSent }: CallQuality): string[] {
+  const parts = [
+    ...(mosReceived === undefined ? [] : [`MOS ${mosReceived} here`]),
+    ...(mosSent === undefined ? [] : [`MOS ${mosSent} there`]),
+    ...(roundTripMs === undefined ? [] : [`round trip ${roundTripMs.mean} ms`]),
+    ...(lossRatioSent === undefined ? [] : [`${(lossRatioSent * 100).toFixed(1)} % of ours lost`]),
+  ]
+  return parts.length === 0 ? [] : [`  quality: ${parts.join(', ')}`]
 }
 
 function endLine(record: CallRecord): string {

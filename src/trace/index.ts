@@ -1,7 +1,7 @@
 export { Trace } from './trace.ts'
 export type { TraceOptions } from './trace.ts'
 export { describeCall } from './call-record.ts'
-export type { CallMedia, CallRecord, CallTimes } from './call-record.ts'
+export type { CallMedia, CallQuality, CallRecord, CallTimes } from './call-record.ts'
 export { formatLadder } from './ladder.ts'
 export type { Ladder, LadderEntry } from './ladder.ts'
 export { Journal, readJournal } from './journal.ts'

@@ -3,6 +3,8 @@ import { classifyPacket } from '../../../src/media/rtp/demux.ts'
 import { parseRtcp } from '../../../src/media/rtp/rtcp.ts'
 import type { RtcpPacket } from '../../../src/media/rtp/rtcp.ts'
 import type { SimulatedNetwork } from '../../../src/testing/simulated-network.ts'
+import { mediaReportChannel } from '../../../src/media/session/diagnostics.ts'
+import type { MediaReportEvent } from '../../../src/media/session/types.ts'
 import { listen } from './wire.ts'
 import { Pair } from './pair.ts'
 
@@ -159,6 +161,50 @@ t.test('random loss: what was lost, what the peer reports, and what the network 
     'both sides of one stream agree',
   )
   await pair.close()
+})
+
+t.test('bursts of loss are told from single losses as the network made them (RFC 3611 §4.7.2)', async t => {
+  const burstLoss = { enter: 0.004, leave: 0.2 }
+  const pair = await Pair.open({ seed: 11, conditions: { delayMs: 40, burstLoss } })
+  const packets: { readonly at: number; readonly came: boolean }[] = []
+  pair.network.onDatagram(event => {
+    if (event.from.address !== '10.0.0.2' || classifyPacket(event.data) !== 'rtp') return
+    packets.push({ at: event.sentAtMs, came: event.fate === 'delivered' })
+  })
+  pair.connect()
+  await pair.clock.advance(120_000)
+  const { bursts, lost, quality } = pair.a.stats()
+  const fates = packets.toSorted((a, b) => a.at - b.at).map(({ came }) => came)
+  const runs = fates
+    .join('')
+    .split('true')
+    .map(run => run.length / 'false'.length)
+  t.equal(bursts.longestLoss, Math.max(...runs))
+  const dropped = fates.filter(came => !came).length
+  t.ok(Math.abs(lost - dropped) <= 5, `${lost} lost, ${dropped} dropped`)
+  t.ok(bursts.bursts >= 5 && bursts.burstLossRatio > 0.4, `${bursts.bursts} bursts, ${bursts.burstLossRatio}`)
+  t.ok(bursts.gapLossRatio < 0.005, `${bursts.gapLossRatio} in gaps`)
+  t.ok(bursts.burstMs >= 40 && bursts.burstMs < 1000, `${bursts.burstMs} ms`)
+  // As much loss at random is concealed better.
+  const even = await Pair.open({ seed: 11, conditions: { delayMs: 40, loss: dropped / fates.length } })
+  even.connect()
+  await even.clock.advance(120_000)
+  t.ok((even.a.stats().quality.received?.mos ?? 0) > (quality.received?.mos ?? 5), 'runs cost more')
+  await Promise.all([pair.close(), even.close()])
+})
+
+t.test('each report is told on the channel offhook:media:report', async t => {
+  const seen: MediaReportEvent[] = []
+  const stop = mediaReportChannel.subscribe(event => seen.push(event))
+  t.teardown(stop)
+  const pair = await Pair.open({ conditions: { delayMs: 40 } })
+  pair.connect()
+  await pair.clock.advance(30_000)
+  stop()
+  await pair.close()
+  const own = seen.filter(({ call }) => call === '10.0.0.1')
+  t.ok(own.length >= 4)
+  t.equal(own.at(-1)?.stats.rtcp?.sent, own.length)
 })
 
 t.test('the CNAME is random and of each call (RFC 7022 §4.2)', async t => {
