@@ -57,7 +57,7 @@ export type {
   SendDtmfOptions,
 } from './media/session/types.ts'
 export type { StreamQuality } from './media/session/quality.ts'
-export type { RtcpCounters } from './media/session/rtcp-session.ts'
+export type { RtcpCounters, RtcpOptions } from './media/session/rtcp-session.ts'
 export type { RoundTripSnapshot } from './media/rtp/round-trip.ts'
 
 export { agentSession, runAgent } from './agent/agent.ts'

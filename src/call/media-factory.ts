@@ -62,6 +62,7 @@ export class MediaFactory {
       advertise,
       codecs: request.codecs === undefined ? this.#codecs : await this.#load(request.codecs),
       symmetric: this.#rtp.symmetric,
+      rtcp: this.#rtp.rtcp,
       timeoutMs: this.#rtp.timeoutMs,
       firstPacketTimeoutMs: this.#rtp.firstPacketTimeoutMs,
       ...(srtp !== undefined && { srtp }),

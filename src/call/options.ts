@@ -1,3 +1,4 @@
+import type { RtcpOptions } from '../media/session/rtcp-session.ts'
 import type { OpusOptions } from '../media/codec/opus-options.ts'
 import { OptionError } from '../runtime/errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
@@ -37,6 +38,8 @@ export interface RtpOptions {
   readonly firstPacketTimeoutMs?: number
   /** Send to where valid RTP comes from rather than to the SDP address, as NAT demands. Default true. */
   readonly symmetric?: boolean
+  /** RTCP, see docs/statistics.md: default true; false for none at all, or how it is done. */
+  readonly rtcp?: boolean | RtcpOptions
   /** How long a port rests after a call, so that the next call does not hear the last one. Default 30,000. */
   readonly quarantineMs?: number
 }
@@ -82,6 +85,7 @@ export const defaultRtpOptions: Required<RtpOptions> = {
   timeoutMs: 30_000,
   firstPacketTimeoutMs: 30_000,
   symmetric: true,
+  rtcp: true,
   quarantineMs: 30_000,
 }
 
