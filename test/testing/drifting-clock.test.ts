@@ -23,7 +23,7 @@ t.test(
 
 t.test('what is no clock is refused', async t => {
   for (const ppm of [20_000, Number.NaN]) {
-    t.throws(() => new DriftingClock(new VirtualClock(), ppm), { field: 'clockPpm' })
+    t.throws(() => new DriftingClock(new VirtualClock(), ppm), { code: 'SIP_OPTION', field: 'clockPpm' })
   }
 })
 
