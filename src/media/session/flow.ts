@@ -231,6 +231,7 @@ export class MediaFlow implements PacedStream {
   close(): void {
     this.receiver.digits.flush()
     this.#crypto?.close()
+    this.sender.close()
   }
 
   /** The pacer's turn, due at `dueAt`; `skipped` turns before it never came. */
