@@ -19,6 +19,7 @@ t.test('the entries are those the design names', t => {
   t.same(specifiers.toSorted(), [
     'offhook',
     'offhook/agent',
+    'offhook/audio',
     'offhook/codec',
     'offhook/rtp',
     'offhook/sdp',

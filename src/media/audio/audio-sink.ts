@@ -2,6 +2,7 @@ import type { WritableStream } from 'node:stream/web'
 import { OptionError, SipError } from '../../runtime/errors.ts'
 import type { Clock } from '../../runtime/runtime.ts'
 import type { AudioFrame } from './audio-source.ts'
+import { Gain, factorOf } from './gain.ts'
 import { playInto } from './play.ts'
 import { PlayoutLedger } from './playout.ts'
 import type { MarkReached, Playout } from './playout.ts'
@@ -34,6 +35,15 @@ export interface AudioSink {
   readonly bufferedMs: number
   /** The call is over and nothing more will be sent. */
   readonly ended: boolean
+  /**
+   * Volume in dB of what is sent from now on, what is queued included: -100 to 20, `-Infinity` for silence; default 0. It changes within
+   * 20 ms, without a click. Setting anything else throws an `OptionError`.
+   */
+  volumeDb: number
+  /** Sends silence in place of what is written, which goes on in step: what is muted counts as played. Idempotent. */
+  mute(): void
+  unmute(): void
+  readonly muted: boolean
   /**
    * Queues a copy of `samples`, and settles when the queue is below its high-water mark. A rest shorter than a
    * packet waits for the next write or for `flush()`. After the end it settles up to 20 ms later, so that a loop that
@@ -83,6 +93,10 @@ export class LiveAudioSink implements AudioSink {
   readonly #highWater: number
   #room: { readonly promise: Promise<void>; readonly open: () => void } | undefined
   readonly #onClear: Set<() => void> = new Set()
+  /** Only once the volume was changed. */
+  #gain: Gain | undefined
+  #volumeDb = 0
+  #muted = false
   #lastSample = 0
   #refused = 0
   #ended = false
@@ -102,6 +116,30 @@ export class LiveAudioSink implements AudioSink {
 
   get ended(): boolean {
     return this.#ended
+  }
+
+  get volumeDb(): number {
+    return this.#volumeDb
+  }
+
+  set volumeDb(volumeDb: number) {
+    factorOf('volumeDb', volumeDb)
+    this.#volumeDb = volumeDb
+    this.#setGain()
+  }
+
+  get muted(): boolean {
+    return this.#muted
+  }
+
+  mute(): void {
+    this.#muted = true
+    this.#setGain()
+  }
+
+  unmute(): void {
+    this.#muted = false
+    this.#setGain()
   }
 
   /** Dropped because the queue was full or the call over. */
@@ -180,6 +218,7 @@ export class LiveAudioSink implements AudioSink {
   readFrame(out: Int16Array): number {
     const enough = this.#queue.length >= out.length || this.#ledger.awaited
     const count = enough ? this.#queue.shift(out) : 0
+    if (this.#gain !== undefined) this.#scale(this.#gain, out, count)
     if (count < out.length) this.#fadeOut(out, count)
     this.#lastSample = out[out.length - 1] ?? 0
     if (count > 0) {
@@ -194,6 +233,20 @@ export class LiveAudioSink implements AudioSink {
     if (this.#ended) return
     this.clear()
     this.#ended = true
+  }
+
+  #setGain(): void {
+    const factor = this.#muted ? 0 : factorOf('volumeDb', this.#volumeDb)
+    this.#gain ??= new Gain(this.sampleRate)
+    this.#gain.moveTo(factor)
+    if (this.#queue.length === 0 && this.#lastSample === 0) this.#gain.moveAtOnce()
+  }
+
+  #scale(gain: Gain, out: Int16Array, count: number): void {
+    // In a pause nothing can click.
+    if (count === 0) gain.moveAtOnce()
+    else gain.apply(out, count)
+    if (gain.neutral) this.#gain = undefined
   }
 
   #wait(boundary: boolean): Promise<Playout> {

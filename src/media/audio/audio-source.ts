@@ -29,6 +29,10 @@ export interface AudioSource extends AsyncIterable<AudioFrame> {
    * that was, in milliseconds.
    */
   clear(): number
+  /** Silence in place of what comes from now on, in step; copies made by `tee` each have a mute of their own. Recordings still hear. */
+  mute(): void
+  unmute(): void
+  readonly muted: boolean
   /** The same audio at another rate; reading the view is reading the source. */
   at(sampleRate: number): AudioSource
   /** Two independent copies; the source itself can then no longer be read. */
@@ -63,6 +67,8 @@ export class LiveAudioSource implements AudioSource {
   #consumer: object | undefined
   #taps: readonly LiveAudioSource[] | undefined
   #ended = false
+  /** What stands in for the samples while muted, as long as the last frame. */
+  #silence: Int16Array | undefined
 
   constructor(options: LiveAudioSourceOptions) {
     this.sampleRate = checkRate(options.sampleRate)
@@ -91,6 +97,10 @@ export class LiveAudioSource implements AudioSource {
   /** Adds a frame (copied). Never waits: a full ring loses its oldest frame. */
   push(samples: Int16Array, timestampMs: number, concealed: boolean): void {
     if (this.#ended) return
+    if (this.#silence !== undefined) {
+      if (this.#silence.length !== samples.length) this.#silence = new Int16Array(samples.length)
+      samples = this.#silence
+    }
     if (this.#taps !== undefined) {
       for (const tap of this.#taps) tap.push(samples, timestampMs, concealed)
       return
@@ -128,6 +138,18 @@ export class LiveAudioSource implements AudioSource {
       samples += this.#slots[this.#head]?.samples.length ?? 0
     }
     return (samples * 1000) / this.sampleRate
+  }
+
+  get muted(): boolean {
+    return this.#silence !== undefined
+  }
+
+  mute(): void {
+    this.#silence ??= NO_SAMPLES
+  }
+
+  unmute(): void {
+    this.#silence = undefined
   }
 
   [Symbol.asyncIterator](): AsyncIterator<AudioFrame, undefined> {

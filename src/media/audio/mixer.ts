@@ -20,6 +20,12 @@ export class Mixer {
     for (let i = 0; i < sum.length; i += 1) sum[i] = (sum[i] as number) + (frame[i] ?? 0)
   }
 
+  /** Takes back a frame that was added. */
+  remove(frame: Int16Array): void {
+    const sum = this.#sum
+    for (let i = 0; i < sum.length; i += 1) sum[i] = (sum[i] as number) - (frame[i] ?? 0)
+  }
+
   /** Everybody added, but for `own`; written to `out` and returned. */
   mix(out: Int16Array, own?: Int16Array): Int16Array {
     const sum = this.#sum

@@ -29,6 +29,26 @@ export class ResampledSink implements AudioSink {
     return this.#sink.ended
   }
 
+  get volumeDb(): number {
+    return this.#sink.volumeDb
+  }
+
+  set volumeDb(volumeDb: number) {
+    this.#sink.volumeDb = volumeDb
+  }
+
+  get muted(): boolean {
+    return this.#sink.muted
+  }
+
+  mute(): void {
+    this.#sink.mute()
+  }
+
+  unmute(): void {
+    this.#sink.unmute()
+  }
+
   write(samples: Int16Array): Promise<void> {
     if (!(samples instanceof Int16Array)) return this.#sink.write(samples)
     // The tail of what was cleared must not be heard before the next sentence.

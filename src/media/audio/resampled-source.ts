@@ -21,6 +21,18 @@ export class ResampledSource implements AudioSource {
     return this.#source.clear()
   }
 
+  get muted(): boolean {
+    return this.#source.muted
+  }
+
+  mute(): void {
+    this.#source.mute()
+  }
+
+  unmute(): void {
+    this.#source.unmute()
+  }
+
   [Symbol.asyncIterator](): AsyncIterator<AudioFrame, undefined> {
     const inner = this.#source[Symbol.asyncIterator]()
     const resampler = new Resampler(this.#source.sampleRate, this.sampleRate)

@@ -2,11 +2,15 @@ import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { WavError, readWavHeader } from './wav-format.ts'
 import type { ByteRange, WavHeader } from './wav-format.ts'
+import { rawHeader } from './raw-format.ts'
+import type { RawFormat } from './raw-format.ts'
 import { decodeBlocks } from './wav-samples.ts'
 
 export interface WavReadOptions {
   /** Read this channel alone, 0 being the left one; without it all channels are mixed to one. */
   readonly channel?: number
+  /** The file has no header and holds this. */
+  readonly raw?: RawFormat
 }
 
 /**
@@ -46,6 +50,7 @@ export class WavReader implements AsyncIterable<Int16Array> {
   /** @throws {WavError} */
   static fromBytes(bytes: Uint8Array, options: WavReadOptions = {}): WavReader {
     const steps = readWavHeader()
+    if (options.raw !== undefined) return new WavReader(rawHeader(options.raw), bytes.length, bytes, options)
     let step = steps.next()
     while (step.done !== true) {
       const { position, length } = step.value
@@ -59,6 +64,7 @@ export class WavReader implements AsyncIterable<Int16Array> {
     const handle = await open(file, 'r')
     try {
       const { size } = await handle.stat()
+      if (options.raw !== undefined) return new WavReader(rawHeader(options.raw), size, file, options)
       const steps = readWavHeader()
       let step = steps.next()
       while (step.done !== true) step = steps.next(await readRange(handle, step.value))
@@ -68,12 +74,17 @@ export class WavReader implements AsyncIterable<Int16Array> {
     }
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Int16Array, void, undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<Int16Array, void, undefined> {
+    return this.from(0)
+  }
+
+  /** From that many samples into the file. */
+  async *from(sample: number): AsyncGenerator<Int16Array, void, undefined> {
     const blockBytes = this.#header.channels * this.#header.sampleBytes
     const chunk = Math.ceil(this.sampleRate / 10) * blockBytes
     const handle = typeof this.#origin === 'string' ? await open(this.#origin, 'r') : undefined
     try {
-      for (let done = 0; done < this.#dataBytes; done += chunk) {
+      for (let done = Math.max(0, sample) * blockBytes; done < this.#dataBytes; done += chunk) {
         const position = this.#header.dataStart + done
         const length = Math.min(chunk, this.#dataBytes - done)
         const bytes =
