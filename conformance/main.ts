@@ -32,6 +32,7 @@ import { hasLinphone } from './peers/linphone.ts'
 import { baresipPhoneChecks, linphoneChecks } from './softphone-checks.ts'
 import { rtcpChecks } from './rtcp-checks.ts'
 import { sippChecks } from './sipp-checks.ts'
+import { baresipSrtpChecks, ffmpegSrtpChecks, gstreamerSrtpChecks, hasGStreamerSrtp } from './srtp-checks.ts'
 import { hasStunnel } from './peers/stunnel.ts'
 import { tlsChecks } from './tls-checks.ts'
 import { endpointsNeeded, tortureChecks } from './torture-checks.ts'
@@ -48,6 +49,8 @@ const missing: string[] = []
 /** With the machine to themselves: their figures, and the audio, depend on it. */
 const alone: Check[] = []
 const together: Check[] = []
+/** Audio in real time, a little work each: beside one another, and away from what keeps the machine busy. */
+const sideBySide: Check[] = []
 const running: OffhookProcess[] = []
 
 const strangers = await Promise.all(Array.from({ length: endpointsNeeded }, freePort))
@@ -97,8 +100,17 @@ else missing.push('Kamailio, registrar and proxy: apt-get install kamailio kamai
 if (hasFfmpeg()) together.push(...recordingChecks(logs))
 else missing.push('ffmpeg, which reads our recordings: apt-get install ffmpeg')
 
+if (hasBaresip()) sideBySide.push(...baresipSrtpChecks(logs))
+if (hasFfmpeg()) sideBySide.push(...ffmpegSrtpChecks(logs))
+if (hasGStreamerSrtp()) sideBySide.push(...gstreamerSrtpChecks(logs))
+else
+  missing.push(
+    'GStreamer with SRTP: apt-get install gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad',
+  )
+
 const results = [
   ...(await runChecks(alone.filter(isChosen), 1, tell)),
+  ...(await runChecks(sideBySide.filter(isChosen), 7, tell)),
   // Most of the time they wait for each other's timers.
   ...(await runChecks(together.filter(isChosen), 8, tell)),
 ]

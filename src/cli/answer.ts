@@ -24,6 +24,7 @@ export const answerHelp: string = `offhook answer: answers every call with an ag
   --advertise HOST   address others must use (NAT, container)
   --rtp MIN-MAX      UDP ports for audio (default 10000-20000)
   --codecs LIST      order of preference (default PCMU,PCMA)
+  --srtp MODE        off (default), optional, or required: SRTP with keys in the SDP
 ${tlsHelp}
 ${registerHelp}
   --max-duration SECONDS  hang up so long after the answer (default: never)

@@ -39,7 +39,7 @@ export const callHelp: string = `offhook call URI: makes one call; status 0 only
   --ring SECONDS      give up when nobody answers for so long (default 60)
   --redirects N       follow a 3xx to so many further addresses (default 0)
   --ladder FILE       write the ladder of messages
-  --advertise HOST, --rtp MIN-MAX, --codecs LIST as for answer
+  --advertise HOST, --rtp MIN-MAX, --codecs LIST, --srtp MODE as for answer
 ${tlsHelp}
 ${sessionTimerHelp}
   --mask-digits       show * for each digit, everywhere

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { EndpointOptions } from '../call/options.ts'
+import type { SrtpMode } from '../media/session/srtp-options.ts'
 import { OptionError } from '../runtime/errors.ts'
 import type { readArgs } from './args.ts'
 
@@ -14,6 +15,7 @@ export const endpointOptionsConfig: {
   advertise: { type: 'string' }
   rtp: { type: 'string' }
   codecs: { type: 'string' }
+  srtp: { type: 'string' }
   'tls-cert': { type: 'string' }
   'tls-key': { type: 'string' }
   'tls-ca': { type: 'string' }
@@ -25,6 +27,7 @@ export const endpointOptionsConfig: {
   advertise: { type: 'string' },
   rtp: { type: 'string' },
   codecs: { type: 'string' },
+  srtp: { type: 'string' },
   'tls-cert': { type: 'string' },
   'tls-key': { type: 'string' },
   'tls-ca': { type: 'string' },
@@ -38,12 +41,14 @@ export function endpointOptions(args: Args, defaultListen: string): EndpointOpti
   const advertise = args.text('advertise')
   const rtp = args.text('rtp')
   const codecs = args.text('codecs')
+  const srtp = args.text('srtp')
   return {
     listen: listen.length === 0 ? [defaultListen] : listen,
     ...(advertise === undefined ? {} : { advertise }),
     ...tlsOptions(args),
     ...(rtp === undefined ? {} : { rtp: portRange(rtp) }),
     ...(codecs === undefined ? {} : { codecs: codecs.split(',').map(name => name.trim()) }),
+    ...(srtp === undefined ? {} : { srtp: srtpMode(srtp) }),
   }
 }
 
@@ -78,6 +83,11 @@ function pem(args: Args, name: string): string | undefined {
   } catch (cause) {
     throw new OptionError(`--${name}`, `cannot read ${file} (${(cause as Error).message})`, { cause })
   }
+}
+
+function srtpMode(text: string): SrtpMode {
+  if (text === 'off' || text === 'optional' || text === 'required') return text
+  throw new OptionError('--srtp', `"${text}" is none of off, optional, required`)
 }
 
 function portRange(text: string): { minPort: number; maxPort: number } {

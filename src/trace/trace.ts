@@ -236,7 +236,9 @@ export class Trace {
     const trace = this.#mediaTrace(event.call)
     if (trace === undefined) return
     const remote = event.remote === undefined ? '' : ` ${event.remote.address}:${event.remote.port}`
-    const detail = [event.codec, event.direction, event.file].filter(part => part !== undefined).join(' ')
+    const detail = [event.codec, event.encryption, event.direction, event.file]
+      .filter(part => part !== undefined)
+      .join(' ')
     this.#note(trace, event.at, `media ${event.kind}${detail === '' ? '' : ` ${detail}`}${remote}`)
   }
 
