@@ -196,6 +196,10 @@ function levelDbfs(samples: Int16Array, at: number, length: number): number {
   return 10 * Math.log10(sum / length / 32_768 ** 2 + 1e-12)
 }
 
+function counts(weight: number): boolean {
+  return weight >= 0.002
+}
+
 function rateOf(sampleRate: number): Rate {
   const known = rates.get(sampleRate)
   if (known !== undefined) return known
@@ -204,7 +208,7 @@ function rateOf(sampleRate: number): Rate {
     const weights = Float64Array.from({ length: size / 2 }, (_, k) =>
       Math.exp(-11 * (((k * sampleRate) / size - centre) / width) ** 2),
     )
-    const counts = (weight: number): boolean => weight >= 0.002
+
     const from = weights.findIndex(counts)
     return { from, weights: weights.slice(from, weights.findLastIndex(counts) + 1) }
   })
