@@ -17,8 +17,6 @@ export class RtcpPeer {
   metrics: VoipMetrics | undefined
   /** It said BYE, and no RTCP of it has come since. */
   bye = false
-  /** When its RTCP came last. */
-  heardAt: number = -Infinity
   #block: ReportBlock | undefined
   #lossRatio = 0
   #reports = 0

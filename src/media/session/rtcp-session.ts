@@ -169,7 +169,6 @@ export class RtcpSession implements ControlChannel {
       return
     }
     this.#schedule?.received(bytes.length)
-    this.peer.heardAt = now
     this.peer.bye = false
     this.#peerAt = now
     const time = shortNtp(this.#ntp.at(now))
@@ -196,7 +195,7 @@ export class RtcpSession implements ControlChannel {
     if (this.#closed) return
     const { flow } = this.#options
     const { source } = flow.sender
-    if (this.#sent > 0 || source.packets > 0) this.#report([source.ssrc])
+    if (this.#sent > 0 || flow.sender.packets > 0) this.#report([source.ssrc])
     this.#closed = true
     flow.controlDueAt = Infinity
     flow.control = undefined
@@ -272,8 +271,9 @@ export class RtcpSession implements ControlChannel {
     const now = clock.now()
     const { source, mediaTimestamp } = flow.sender
     const time = this.#ntp.at(now)
-    const sends = source.packets > (this.#sentBefore[1] ?? 0)
-    this.#sentBefore = [source.packets, this.#sentBefore[0] ?? 0]
+    const { packets } = flow.sender
+    const sends = packets > (this.#sentBefore[1] ?? 0)
+    this.#sentBefore = [packets, this.#sentBefore[0] ?? 0]
     const received = flow.receiver.reception()?.packets ?? 0
     const hears = received > this.#receivedBefore
     this.#receivedBefore = received
@@ -321,7 +321,7 @@ export class RtcpSession implements ControlChannel {
   /** Of two parties: us, and the peer while it is heard (RFC 3550 §6.3.5). */
   #membership(now: number): Membership {
     const { flow } = this.#options
-    const { packets } = flow.sender.source
+    const { packets } = flow.sender
     const received = flow.receiver.reception()?.packets ?? 0
     const peerSends = received > this.#receivedBefore
     if (peerSends) this.#peerAt = now
@@ -374,7 +374,6 @@ export class RtcpSession implements ControlChannel {
     const { flow, random } = this.#options
     this.#report([flow.sender.source.ssrc])
     flow.sender.changeSource(random.uint32())
-    this.#sentBefore = [0, 0]
     this.#schedule?.left(now, this.#membership(now))
   }
 }

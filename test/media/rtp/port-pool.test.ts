@@ -145,3 +145,15 @@ t.test('ranges that are none are refused', async t => {
     t.throws(() => setUp({ range }), { code: 'SIP_OPTION' })
   }
 })
+
+t.test('the odd port is opened when it is asked for, once, and closed with the pair', async t => {
+  const { network, pool } = setUp()
+  const port = await pool.acquire()
+  const [first, again] = await Promise.all([port.openRtcp(), port.openRtcp()])
+  t.equal(first, again)
+  t.equal(first.local.port, port.port + 1)
+  port.release()
+  await Promise.resolve()
+  const other = await network.bindUdp({ host: HOST, port: port.port + 1 })
+  t.equal(other.local.port, port.port + 1, 'free again')
+})

@@ -61,3 +61,18 @@ t.test('every packet has octets of its own', async t => {
   t.same([...first], copy)
   t.same(sender.snapshot(), { ssrc: sender.ssrc, packets: 201, octets: 201 * 160 })
 })
+
+t.test(
+  'under a new SSRC sequence and timestamp go on, and a sender report counts anew (RFC 3550 §6.4.1, §8.2)',
+  async t => {
+    const sender = new RtpSender({ random: seededRandom(5), payloadType: 0 })
+    const first = sender.sequence
+    for (let index = 0; index < 3; index += 1) sender.packet(frame, 160)
+    t.match(sender.source, { packets: 3, octets: 480, firstSequence: first })
+    sender.changeSource(77)
+    t.same(sender.source, { ssrc: 77, packets: 0, octets: 0, firstSequence: first + 3 })
+    t.equal(read(sender.packet(frame, 160)).sequence, first + 3)
+    t.match(sender.source, { packets: 1, octets: 160 })
+    t.equal(sender.snapshot().packets, 4, 'the call counts on')
+  },
+)
