@@ -25,6 +25,7 @@ t.test('the entries are those the design names', t => {
     'offhook/sdp',
     'offhook/sip',
     'offhook/sip/headers',
+    'offhook/srtp',
     'offhook/testing',
     'offhook/trace',
   ])
