@@ -101,7 +101,10 @@ export function writeRtcp(packets: readonly RtcpPacket[]): Uint8Array {
   for (const { packetType, count, body } of parts) {
     if (count > 31) throw new RangeError(`an RTCP packet has room for 31 blocks, not ${count}`)
     const words = body.length / 4
-    out.set([0x80 | count, packetType, words >> 8, words & 0xff], offset)
+    out[offset] = 0x80 | count
+    out[offset + 1] = packetType
+    out[offset + 2] = words >> 8
+    out[offset + 3] = words & 0xff
     out.set(body, offset + 4)
     offset += 4 + body.length
   }
@@ -228,15 +231,10 @@ function writePacket(packet: RtcpPacket): Raw {
       }
     }
     case 'source-description': {
-      const octets = packet.sources.flatMap(({ ssrc, cname }) => {
-        const text = encodeText('CNAME', cname)
-        const chunk = [...words([ssrc]), SDES_CNAME, text.length, ...text, 0]
-        return [...chunk, ...padding(chunk.length)]
-      })
       return {
         packetType: RTCP_TYPE.sourceDescription,
         count: packet.sources.length,
-        body: Uint8Array.from(octets),
+        body: joined(packet.sources.map(writeChunk)),
       }
     }
     case 'bye': {
@@ -264,6 +262,27 @@ function writePacket(packet: RtcpPacket): Raw {
   }
 }
 
+/** The item list ends with a null octet at least, on a 32-bit boundary (RFC 3550 §6.5). */
+function writeChunk({ ssrc, cname }: { readonly ssrc: number; readonly cname: string }): Uint8Array {
+  const text = encodeText('CNAME', cname)
+  const chunk = new Uint8Array(Math.ceil((7 + text.length) / 4) * 4)
+  new DataView(chunk.buffer).setUint32(0, ssrc)
+  chunk[4] = SDES_CNAME
+  chunk[5] = text.length
+  chunk.set(text, 6)
+  return chunk
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
+}
+
 function writeReports(reports: readonly ReportBlock[]): number[] {
   return reports.flatMap(report => [
     report.ssrc,
@@ -277,7 +296,7 @@ function writeReports(reports: readonly ReportBlock[]): number[] {
 
 function words(values: readonly number[]): Uint8Array {
   const view = new DataView(new ArrayBuffer(values.length * 4))
-  for (const [index, value] of values.entries()) view.setUint32(index * 4, value)
+  for (let index = 0; index < values.length; index += 1) view.setUint32(index * 4, values[index] as number)
   return new Uint8Array(view.buffer)
 }
 
