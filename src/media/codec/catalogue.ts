@@ -14,16 +14,26 @@ interface Entry {
   load(settings: CodecSettings): Promise<AudioCodec>
 }
 
+/** Once a process: from then on a codec is there within the same turn, as virtual time wants it. */
+function once<T>(load: () => Promise<T>): () => Promise<T> {
+  let loaded: Promise<T> | undefined
+  return () => (loaded ??= load())
+}
+
+const g722 = once(() => import('./g722.ts'))
+const l16 = once(() => import('./l16.ts'))
+const opusCodec = once(() => import('./opus.ts'))
+
 /** What there is. Only G.711 is in every process; everything else is imported when somebody names it. */
 const catalogue: readonly Entry[] = [
   { name: 'PCMU', load: () => Promise.resolve(PCMU) },
   { name: 'PCMA', load: () => Promise.resolve(PCMA) },
-  { name: 'G722', load: async () => (await import('./g722.ts')).G722 },
-  { name: 'opus', load: async ({ opus }) => (await import('./opus.ts')).loadOpus(opus) },
-  { name: 'L16/8000', load: async () => (await import('./l16.ts')).L16.mono8k },
-  { name: 'L16/16000', load: async () => (await import('./l16.ts')).L16.mono16k },
-  { name: 'L16/44100', load: async () => (await import('./l16.ts')).L16.mono44k1 },
-  { name: 'L16/48000', load: async () => (await import('./l16.ts')).L16.mono48k },
+  { name: 'G722', load: async () => (await g722()).G722 },
+  { name: 'opus', load: async ({ opus }) => (await opusCodec()).loadOpus(opus) },
+  { name: 'L16/8000', load: async () => (await l16()).L16.mono8k },
+  { name: 'L16/16000', load: async () => (await l16()).L16.mono16k },
+  { name: 'L16/44100', load: async () => (await l16()).L16.mono44k1 },
+  { name: 'L16/48000', load: async () => (await l16()).L16.mono48k },
 ]
 
 /** The names `loadCodec` takes, in any case. */
