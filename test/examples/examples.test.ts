@@ -11,7 +11,18 @@ t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 const anyPort = { LISTEN: 'udp://127.0.0.1:0' }
 
 /** The examples that a test below runs. */
-const run = ['agent', 'answer', 'call', 'follow-a-call', 'proxy', 'registrar', 'test-an-agent', 'transfer']
+const run = [
+  'agent',
+  'answer',
+  'answering-machine',
+  'call',
+  'conference',
+  'follow-a-call',
+  'proxy',
+  'registrar',
+  'test-an-agent',
+  'transfer',
+]
 
 t.test('every example is one page, imports the package as a user does, and is run below', t => {
   const examples = readTree('examples')
@@ -96,6 +107,21 @@ t.test('test-an-agent plays its call in virtual time, the same each time', async
   t.equal(await second.ended, 0, second.output)
   t.match(first.output, /fingerprint [0-9a-f]{12}/)
   t.equal(first.output, second.output)
+})
+
+t.test('conference: each of three callers hears the other two', async t => {
+  const conference = new Program('examples/conference', folder)
+  t.equal(await conference.ended, 0, conference.output)
+  t.match(conference.output, /600 Hz hears 1000 and 1500 Hz/)
+  t.match(conference.output, /1000 Hz hears 600 and 1500 Hz/)
+  t.match(conference.output, /1500 Hz hears 600 and 1000 Hz/)
+})
+
+t.test('answering-machine waits for the beep and leaves its message', async t => {
+  const caller = new Program('examples/answering-machine', folder)
+  t.equal(await caller.ended, 0, caller.output)
+  t.match(caller.output, /answered by: beep/)
+  t.match(caller.output, /the machine has recorded the message/)
 })
 
 t.test('proxy: a phone registers with it and is called through it; others are not', async t => {
