@@ -56,6 +56,8 @@ export type {
   RemoteStats,
   SendDtmfOptions,
 } from './media/session/types.ts'
+export type { CryptoFailures } from './media/session/crypto.ts'
+export type { SrtpMode, SrtpOptions } from './media/session/srtp-options.ts'
 export type { StreamQuality } from './media/session/quality.ts'
 export type { RtcpCounters, RtcpOptions } from './media/session/rtcp-session.ts'
 export type { RoundTripSnapshot } from './media/rtp/round-trip.ts'

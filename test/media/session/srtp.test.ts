@@ -3,13 +3,11 @@ import { goertzelDbfs } from '../../../src/media/audio/goertzel.ts'
 import { levelDbfs } from '../../../src/media/audio/level.ts'
 import { tone } from '../../../src/media/audio/tones.ts'
 import { PCMU } from '../../../src/media/codec/g711.ts'
-import { parseRtp } from '../../../src/media/rtp/packet.ts'
-import { RTP_HEADER_LENGTH } from '../../../src/media/rtp/packet.ts'
+import { RTP_HEADER_LENGTH, parseRtp, writeRtpHeader } from '../../../src/media/rtp/packet.ts'
 import type { MediaSession } from '../../../src/media/session/media-session.ts'
 import type { SrtpOptions } from '../../../src/media/session/srtp-options.ts'
 import { srtpProfiles } from '../../../src/media/srtp/profiles.ts'
 import { SrtpSender } from '../../../src/media/srtp/sender.ts'
-import { writeRtpHeader } from '../../../src/media/rtp/packet.ts'
 import type { SimulatedNetwork } from '../../../src/testing/simulated-network.ts'
 import { Pair } from './pair.ts'
 
@@ -241,6 +239,68 @@ t.test('the sequence number wraps, on a path that reorders and loses (RFC 3711 ย
   t.ok(packetsReceived > 62_000)
   t.equal(discarded.crypto, 0)
   t.equal(discarded.sequence, 0)
+  await pair.close()
+})
+
+/** A peer of our own making: its packets are protected with a key that the description told. */
+async function rawPeer(): Promise<{
+  readonly pair: Pair
+  readonly heard: ReturnType<Pair['capture']>
+  readonly send: (ssrc: number, sequence: number) => void
+}> {
+  const pair = await Pair.open({ b: { srtp: 'required', rtcp: false } })
+  const phone = await pair.network.host('10.0.0.9').bindUdp({ host: '10.0.0.9', port: 9000 })
+  const material = Buffer.alloc(30, 5)
+  pair.b.answerOffer(
+    [
+      'v=0',
+      'o=- 1 1 IN IP4 10.0.0.9',
+      's=-',
+      'c=IN IP4 10.0.0.9',
+      't=0 0',
+      'm=audio 9000 RTP/SAVP 0',
+      `a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:${material.toString('base64')}|2^31`,
+      '',
+    ].join('\r\n'),
+  )
+  const sender = new SrtpSender({
+    profile: srtpProfiles['AES_CM_128_HMAC_SHA1_80']!,
+    masterKey: material.subarray(0, 16),
+    masterSalt: material.subarray(16),
+  })
+  const encoder = PCMU.encoder()
+  const samples = tone({ sampleRate: 8000, hz: HZ, durationMs: 20 })
+  const send = (ssrc: number, sequence: number): void => {
+    const bytes = Buffer.alloc(RTP_HEADER_LENGTH + 160 + 10)
+    writeRtpHeader(bytes, 0, false, sequence & 0xffff, sequence * 160, ssrc)
+    encoder.encode(samples, bytes.subarray(RTP_HEADER_LENGTH, RTP_HEADER_LENGTH + 160))
+    sender.protectRtp(bytes, RTP_HEADER_LENGTH + 160)
+    phone.send(bytes, pair.b.local.port, '10.0.0.2')
+  }
+  return { pair, heard: pair.capture(pair.b), send }
+}
+
+t.test('a peer that begins just before its sequence numbers wrap is heard through the wrap', async t => {
+  const { pair, heard, send } = await rawPeer()
+  for (let sequence = 65_530; sequence < 65_530 + 100; sequence += 1) {
+    send(7, sequence)
+    await pair.clock.advance(20)
+  }
+  t.equal(pair.b.stats().discarded.crypto, 0)
+  t.equal(gaps(heard.between(300, 1900)), 0)
+  await pair.close()
+})
+
+t.test('a peer that changes its SSRC begins anew, and is heard at once (RFC 3711 ยง3.2.3)', async t => {
+  const { pair, heard, send } = await rawPeer()
+  for (let i = 0; i < 150; i += 1) {
+    if (i < 60) send(7, 65_500 + i)
+    else send(8, 40_000 + i)
+    await pair.clock.advance(20)
+  }
+  t.equal(pair.b.stats().discarded.crypto, 0)
+  t.ok(gaps(heard.between(300, 2800)) <= 60)
+  t.equal(gaps(heard.between(1500, 2800)), 0)
   await pair.close()
 })
 
