@@ -27,7 +27,7 @@ class Receiver {
   readonly #statistics = new ReceptionStatistics({ clockRate: 8000 })
   readonly #jitter = new JitterBuffer({
     clockRate: 8000,
-    durationOf: (payload, payloadType) => (payloadType === 0 || payloadType === 8 ? payload.length : 0),
+    durationMsOf: (payload, payloadType) => (payloadType === 0 || payloadType === 8 ? payload.length / 8 : 0),
   })
   readonly #events = new TelephoneEventReceiver({ clockRate: 8000 })
   digits = 0
@@ -55,8 +55,8 @@ class Receiver {
     }
     this.digits += this.#events.expire(this.#now).length
     const playout = this.#jitter.pull(this.#now)
-    if (!(playout.duration > 0)) throw new Error(`pulled ${playout.kind} of ${playout.duration}`)
-    if (playout.kind === 'frame') this.frames += 1
+    if (!(playout.durationMs > 0)) throw new Error(`pulled ${playout.kind} of ${playout.durationMs} ms`)
+    if (['normal', 'shrink', 'grow'].includes(playout.kind)) this.frames += 1
     this.#statistics.snapshot()
     this.#jitter.snapshot()
   }

@@ -60,8 +60,33 @@ export class LossConcealer {
 
   /** Takes a frame that arrived. After a gap its beginning is changed in place: cross-faded with the synthetic signal. */
   receive(pcm: Int16Array): void {
-    if (this.#missing > 0) this.#reenter(pcm)
+    if (this.#missing > 0) this.#reenter(pcm, pcm.length)
     this.#remember(pcm)
+  }
+
+  /** `receive` in two steps, for a frame that is changed in between; `rejoin` is its beginning, of `length` samples of `pcm`. */
+  rejoin(pcm: Int16Array, length: number): void {
+    if (this.#missing > 0) this.#reenter(pcm, length)
+  }
+
+  /** Notes what was played, whoever made it: what is concealed next goes on from there. */
+  remember(pcm: Int16Array): void {
+    this.#missing = 0
+    this.#remember(pcm)
+  }
+
+  /** Copies the newest `count` samples played, real or not, to the start of `out`; zeros where there were none. */
+  past(out: Int16Array, count: number): void {
+    const history = this.#history
+    const size = history.length
+    const known = Math.min(count, this.#held)
+    out.fill(0, 0, count - known)
+    let at = this.#at - known
+    if (at < 0) at += size
+    for (let i = count - known; i < count; i += 1) {
+      out[i] = history[at]!
+      at = at + 1 === size ? 0 : at + 1
+    }
   }
 
   /** Fills `out` with what most likely was in the frame that did not arrive; silence once the gap is longer than 60 ms. */
@@ -78,10 +103,10 @@ export class LossConcealer {
     this.#missing = 0
   }
 
-  #reenter(pcm: Int16Array): void {
+  #reenter(pcm: Int16Array, length: number): void {
     const missingMs = (this.#missing * 1000) / this.sampleRate
     const overlapMs = Math.min(longestReentryMs, reentryMs * Math.max(1, missingMs / 10))
-    const overlap = Math.min(pcm.length, Math.round((this.sampleRate * overlapMs) / 1000))
+    const overlap = Math.min(length, Math.round((this.sampleRate * overlapMs) / 1000))
     for (let i = 0; i < overlap; i += 1) {
       const weight = (i + 1) / (overlap + 1)
       pcm[i] = Math.round(pcm[i]! * weight + this.#next() * (1 - weight))

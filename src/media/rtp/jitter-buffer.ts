@@ -1,189 +1,97 @@
 import { OptionError } from '../../runtime/errors.ts'
 import { DelayEstimator } from './delay-estimator.ts'
+import { delayBounds } from './jitter-options.ts'
+import type { JitterBufferOptions } from './jitter-options.ts'
 import { NumberLine } from './number-line.ts'
 import { PacketRing } from './packet-ring.ts'
-
-export interface JitterBufferOptions {
-  /** Of the RTP timestamps, Hz (8000 for G.711 and G.722, 48000 for Opus). */
-  readonly clockRate: number
-  /** How much time the packet's sound takes, in timestamp units; 0 for a payload that cannot be played, which is dropped. */
-  readonly durationOf: (payload: Uint8Array, payloadType: number) => number
-  /** How much time a concealed or silent result stands for, ms. Default 20. */
-  readonly frameMs?: number
-  /** Bounds of the play-out delay, ms. Defaults 40 and 400. */
-  readonly minDelayMs?: number
-  readonly maxDelayMs?: number
-  /** Delay before anything is known about the network, ms. Default 60. */
-  readonly startDelayMs?: number
-  /** Payload type of comfort noise (RFC 3389): after such a packet nothing is silence, not loss. */
-  readonly comfortNoisePayloadType?: number
-  /** How long a gap is concealed before it counts as a pause of the other side, ms. Default 120. */
-  readonly maxConcealMs?: number
-  /** Packets held at most, a power of two; a packet more drops the oldest. Default 64. */
-  readonly capacity?: number
-}
-
-/**
- * - `frame`: decode and play `payload`
- * - `comfort-noise`: the other side fell silent; `payload` describes the noise (RFC 3389)
- * - `conceal`: sound is missing; make `duration` of it up
- * - `silence`: nothing is being said (or nothing has come yet); no fault
- */
-export type PlayoutKind = 'frame' | 'comfort-noise' | 'conceal' | 'silence'
-
-/** What to play next. Reused: valid until the next `pull`. */
-export interface Playout {
-  kind: PlayoutKind
-  /** How much time the result stands for, timestamp units. */
-  duration: number
-  payload: Uint8Array
-  payloadType: number
-  /** RTP timestamp as received; only of `frame` and `comfort-noise`. */
-  timestamp: number
-  /** The first sound after a silence, a gap or a change of source. */
-  resumed: boolean
-  /** Units left out just before this frame, to catch up: 0 but for a shrinking buffer. */
-  skipped: number
-}
-
-/**
- * - `queued`
- * - `duplicate`: already there, or already played
- * - `late`: its time has passed
- * - `ignored`: far off the sequence, or not playable
- */
-export type PushVerdict = 'queued' | 'duplicate' | 'late' | 'ignored'
-
-/** Plain counters. Times in ms. */
-export interface JitterBufferSnapshot {
-  /** Packets pushed, those of other payloads not counted. */
-  readonly received: number
-  readonly played: number
-  /** Missing when their time came; `late` ones among them came afterwards. */
-  readonly lost: number
-  readonly late: number
-  readonly duplicates: number
-  readonly ignored: number
-  /** Dropped, oldest first, because the buffer was full or had fallen too far behind. */
-  readonly overflowed: number
-  /** Left out to shrink the delay. */
-  readonly skippedMs: number
-  readonly concealedMs: number
-  /** Concealed results. */
-  readonly concealedFrames: number
-  /** Of the concealed time, what was put in to let the delay grow. */
-  readonly insertedMs: number
-  readonly silenceMs: number
-  /** Times the buffer ran empty in the middle of sound. */
-  readonly underruns: number
-  /** Changes of source, jumps of timestamp or sequence that were followed. */
-  readonly resyncs: number
-  /** Packets waiting. */
-  readonly depth: number
-  /** How long the sound now being played has waited behind the fastest packets. */
-  readonly delayMs: number
-  readonly targetDelayMs: number
-}
+import * as at from './playout.ts'
+import type { JitterBufferSnapshot, Playout, PlayoutKind, PushVerdict } from './playout.ts'
 
 const EMPTY = new Uint8Array(0)
 /** Packets in a row that come too late before the buffer follows them. */
-const LATE_RUN = 5
+const LATE_RUN_LIMIT = 5
 /** Numbers left free before the first packet of a new run. */
 const REORDER_ROOM = 16
 /** A timestamp that is off the arrival time by more than the longest delay and this is a jump, ms. */
 const JUMP_MS = 1000
-/** How long the delay may exceed its target before sound that is not quiet is left out, ms. */
-const SHRINK_PATIENCE_MS = 1000
+/** Positions nearer than this are the same, ms: the clocks of peers round. */
+const SAME_MS = 0.5
+/** Comfort noise and the packets of discontinuous transmission are shorter than this. */
+const NOISE_OCTETS = 40
+
+/** The delay is left alone while it is above its target by no more than the first, and below it by no more than the second, ms. */
+const SHRINK_ABOVE_MS = 15
+const GROW_BELOW_MS = 5
+/** Sound is stretched at most once in this time, ms, so that it does not sound hurried; beyond so much excess, at once. */
+const STRETCH_EVERY_MS = 60
+const URGENT_EXCESS_MS = 80
+/** The longest pitch period: more is never put into speech at a time. */
+const LONGEST_GROWTH_MS = 15
+/** A packet is overdue when it is later than usual by this and nothing is left to play, ms. */
+const OVERDUE_MS = 5
+
 /**
  * An adaptive jitter buffer. Pure: packets go in with their arrival time, and whenever play-out runs out of samples `pull`
  * says what comes next.
  *
- * Sequence numbers and timestamps are unwrapped onto one endless line of numbers and positions; a new source or a jump is
- * laid down right behind what is queued, so that play-out knows nothing of it.
+ * Sequence numbers are unwrapped onto one endless line of numbers, timestamps onto one of positions, in ms of the sender's
+ * clock; a new source, another clock rate or a jump is laid down right behind what is queued, so that play-out knows
+ * nothing of it. While the buffer is empty the position stands still: what comes late is still played, and the delay has grown
+ * by what was concealed.
  *
  * Bounds: `capacity` packets and `maxDelayMs` of delay; beyond either the oldest packets are dropped.
  */
 export class JitterBuffer {
-  readonly #unitsPerMs: number
-  readonly #durationOf: (payload: Uint8Array, payloadType: number) => number
+  readonly #durationMsOf: (payload: Uint8Array, payloadType: number) => number
+  readonly #isNoise: ((payload: Uint8Array, payloadType: number) => boolean) | undefined
+  readonly #recovers: ((payloadType: number) => boolean) | undefined
   readonly #frameMs: number
-  readonly #frame: number
-  readonly #maxConceal: number
+  readonly #maxConcealMs: number
   readonly #maxDelayMs: number
-  readonly #comfortNoise: number
   readonly #estimator: DelayEstimator
   readonly #ring: PacketRing
   readonly #line: NumberLine
-
-  // The newest packet of audio: its position on the line, and its timestamp on the wire.
-  #newestPosition = 0
-  #newestEnd = 0
-  #wireNewestTimestamp = 0
-  #mustSync = true
-  #lateRun = 0
-  #otherNewest = false
-
-  // Play-out. Numbers below `next` are done with; 0 before anything was played.
-  #playing = false
-  #next = 0
-  #position = 0
-  #concealRun = 0
-  #inNoise = false
-  #grown = false
-  #resumed = true
-  #excessSince = -1
-
-  #received = 0
-  #played = 0
-  #lost = 0
-  #late = 0
-  #duplicates = 0
-  #ignored = 0
-  #overflowed = 0
-  #skipped = 0
-  #concealed = 0
-  #concealedFrames = 0
-  #inserted = 0
-  #silence = 0
-  #underruns = 0
-  #resyncs = 0
-  #delayMs = 0
-
+  readonly #numbers = new Float64Array(at.NUMBERS)
   readonly #result: Playout = {
     kind: 'silence',
-    duration: 0,
+    durationMs: 0,
     payload: EMPTY,
     payloadType: 0,
     timestamp: 0,
     resumed: false,
-    skipped: 0,
+    stretchMs: 0,
+    urgent: false,
   }
 
   /** Throws `OptionError` for bounds that contradict each other. */
   constructor(options: JitterBufferOptions) {
-    const { minDelayMs = 40, maxDelayMs = 400, frameMs = 20, maxConcealMs = 120, capacity = 64 } = options
-    const startDelayMs = options.startDelayMs ?? Math.min(Math.max(60, minDelayMs), maxDelayMs)
-    if (!(minDelayMs >= 0 && minDelayMs <= startDelayMs && startDelayMs <= maxDelayMs)) {
-      throw new OptionError(
-        'startDelayMs',
-        `delays must satisfy 0 <= min <= start <= max, not ${minDelayMs}, ${startDelayMs}, ${maxDelayMs}`,
-      )
-    }
+    const { frameMs = 20, maxConcealMs = 120, capacity = 64 } = options
+    const bounds = delayBounds(options)
     if (capacity < 4 || (capacity & (capacity - 1)) !== 0) {
       throw new OptionError('capacity', `${capacity} is not a power of two of at least 4`)
     }
-    this.#unitsPerMs = options.clockRate / 1000
-    this.#durationOf = options.durationOf
+    this.#durationMsOf = options.durationMsOf
+    this.#isNoise = options.isNoise
+    this.#recovers = options.recovers
     this.#frameMs = frameMs
-    this.#frame = Math.round(frameMs * this.#unitsPerMs)
-    this.#maxConceal = maxConcealMs * this.#unitsPerMs
-    this.#maxDelayMs = maxDelayMs
-    this.#comfortNoise = options.comfortNoisePayloadType ?? -1
-    this.#estimator = new DelayEstimator({ minDelayMs, maxDelayMs, startDelayMs, marginMs: frameMs / 2 })
+    this.#maxConcealMs = maxConcealMs
+    this.#maxDelayMs = bounds.maxDelayMs
+    this.#estimator = new DelayEstimator({ ...bounds, marginMs: GROW_BELOW_MS })
     this.#ring = new PacketRing(capacity)
     this.#line = new NumberLine(Math.min(REORDER_ROOM, capacity >> 2), (first, last) =>
       this.#openRun(first, last),
     )
+    this.#numbers[at.UNITS_PER_MS] = options.clockRate / 1000
+    this.#numbers[at.MUST_SYNC] = 1
+    this.#numbers[at.RESUMED] = 1
+  }
+
+  /** From now on timestamps count so many units per second: another codec. What is queued is not touched. */
+  useClock(clockRate: number): void {
+    const numbers = this.#numbers
+    if (numbers[at.UNITS_PER_MS] === clockRate / 1000) return
+    numbers[at.UNITS_PER_MS] = clockRate / 1000
+    numbers[at.MUST_SYNC] = 1
   }
 
   /** Takes a packet of audio that arrived at `now` (ms). `payload` is kept by reference until it is played. */
@@ -196,51 +104,60 @@ export class JitterBuffer {
     ssrc: number,
     now: number,
   ): PushVerdict {
-    this.#received += 1
-    const duration = payloadType === this.#comfortNoise ? this.#frame : this.#durationOf(payload, payloadType)
+    const numbers = this.#numbers
+    numbers[at.RECEIVED]! += 1
+    const noise = payload.length < NOISE_OCTETS && this.#isNoise?.(payload, payloadType) === true
+    let duration = this.#durationMsOf(payload, payloadType)
     if (!(duration > 0)) {
-      this.#ignored += 1
-      this.pushOther(sequence, ssrc)
-      return 'ignored'
+      if (!noise) {
+        numbers[at.IGNORED]! += 1
+        this.pushOther(sequence, ssrc)
+        return 'ignored'
+      }
+      duration = this.#frameMs
     }
     const number = this.#line.unwrap(sequence, ssrc)
     if (number < 0) {
-      this.#ignored += 1
+      numbers[at.IGNORED]! += 1
       return 'ignored'
     }
     const ring = this.#ring
     if (ring.knows(number)) {
-      this.#duplicates += 1
+      numbers[at.DUPLICATES]! += 1
       return 'duplicate'
     }
     if (this.#isGone(number)) {
-      this.#late += 1
+      numbers[at.LATE]! += 1
       return 'late'
     }
     const newest = number > this.#line.highest
-    let position = this.#newestPosition + ((timestamp - this.#wireNewestTimestamp) | 0)
-    if (this.#mustSync || (newest && this.#isJump(position, marker, now))) position = this.#resync(now)
-    const delayMs = this.#estimator.observe(now - position / this.#unitsPerMs, now)
-    if (this.#playing && this.#isTooLate(position, delayMs)) {
-      if (!newest || this.#lateRun < LATE_RUN) {
+    const step = ((timestamp - numbers[at.NEWEST_TIMESTAMP]!) | 0) / numbers[at.UNITS_PER_MS]!
+    let position = numbers[at.NEWEST_POSITION]! + step
+    if (numbers[at.MUST_SYNC] === 1 || (newest && this.#isJump(position, marker, now))) {
+      position = this.#resync(now)
+    }
+    const delayMs = this.#estimator.observe(now - position, now)
+    if (numbers[at.PLAYING] === 1 && this.#isTooLate(position, delayMs)) {
+      if (!newest || numbers[at.LATE_RUN]! < LATE_RUN_LIMIT) {
         if (newest) {
-          this.#lateRun += 1
+          numbers[at.LATE_RUN]! += 1
+          this.#makeRoom(number)
           this.#line.advance(number, sequence)
           this.#advanceTime(position, timestamp, duration)
         }
-        this.#late += 1
+        numbers[at.LATE]! += 1
         return 'late'
       }
       position = this.#resync(now)
     }
-    this.#lateRun = 0
+    numbers[at.LATE_RUN] = 0
     this.#makeRoom(number)
     if (newest) {
       this.#line.advance(number, sequence)
-      this.#otherNewest = false
+      numbers[at.OTHER_NEWEST] = 0
     }
-    if (newest || position > this.#newestPosition) this.#advanceTime(position, timestamp, duration)
-    ring.put(number, position, duration, payload, payloadType, timestamp, marker)
+    if (newest || position > numbers[at.NEWEST_POSITION]!) this.#advanceTime(position, timestamp, duration)
+    ring.put(number, position, duration, payload, payloadType, timestamp, marker, noise)
     return 'queued'
   }
 
@@ -256,38 +173,62 @@ export class JitterBuffer {
     this.#ring.putOther(number)
     if (number <= this.#line.highest) return
     this.#line.advance(number, sequence)
-    this.#otherNewest = true
+    this.#numbers[at.OTHER_NEWEST] = 1
   }
 
   /**
-   * What to play next; call it whenever play-out has less than a frame of samples left. `quiet` says that the sound just played
-   * was quiet, so that leaving out or putting in a frame now would not be heard.
+   * What to play next; call it whenever play-out has less than a frame of samples left. `roomMs` is how much is missing of the
+   * frame that is heard from `now` on (ms, on the clock of `push`).
    */
-  pull(now: number, quiet: boolean = false): Playout {
+  pull(now: number, roomMs: number = this.#frameMs): Playout {
     const result = this.#result
     result.payload = EMPTY
-    result.skipped = 0
+    result.stretchMs = 0
     result.resumed = false
     const head = this.#head()
-    if (head < 0) return this.#underrun(now)
-    if (!this.#playing) return this.#begin(head, now, quiet)
-
-    const gap = this.#ring.position(head) - this.#position
-    if (gap <= 0) return this.#continue(head, now, quiet)
+    if (head < 0) return this.#underrun(now, roomMs)
+    const numbers = this.#numbers
+    if (numbers[at.PLAYING] === 0) return this.#begin(head, now, roomMs)
+    const ring = this.#ring
+    const gap = ring.position(head) - numbers[at.POSITION]! - numbers[at.CONCEAL_RUN]!
+    if (gap <= SAME_MS) return this.#continue(head, now, roomMs)
     const missing = this.#missingBefore(head)
-    if (missing === 0 && gap < this.#frame) return this.#continue(head, now, quiet)
+    if (missing === 0 && gap < this.#frameMs) return this.#continue(head, now, roomMs)
     if (this.#isPause(head, gap, missing)) {
-      this.#playing = false
-      return this.#begin(head, now, quiet)
+      numbers[at.PLAYING] = 0
+      return this.#begin(head, now, roomMs)
     }
-    // The gap is where the delay may grow unheard, and what is missing gets a second chance to come.
-    if (!this.#grown && this.#delayAt(this.#position, now) < this.#estimator.targetMs - this.#frameMs / 2) {
-      this.#grown = true
-      return this.#insert()
+    numbers[at.DRY] = 0
+    if (gap <= ring.duration(head) + SAME_MS && this.#recovers?.(ring.payloadType(head)) === true) {
+      return this.#recover(head, gap)
     }
-    const duration = Math.min(gap, this.#frame)
-    this.#position += duration
-    return this.#conceal(duration)
+    return this.#conceal(Math.min(gap, this.#frameMs))
+  }
+
+  /**
+   * After `shrink`: the packet right behind the one just returned, to be played with it (kind `normal`); `undefined` when there
+   * is none.
+   */
+  follow(): Playout | undefined {
+    const head = this.#head()
+    if (head < 0 || this.#ring.isNoise(head)) return undefined
+    if (Math.abs(this.#ring.position(head) - this.#numbers[at.POSITION]!) > SAME_MS) return undefined
+    this.#result.stretchMs = 0
+    return this.#play(head, 'normal')
+  }
+
+  /** After `shrink` or `grow`: sound became longer by `ms`, or shorter when negative; `unheard` when it was next to silence. */
+  stretched(ms: number, unheard: boolean, now: number): void {
+    if (ms < 0) this.#numbers[at.ACCELERATED]! -= ms
+    else this.#numbers[at.EXPANDED]! += ms
+    if (!unheard) this.#numbers[at.STRETCH_AT] = now + STRETCH_EVERY_MS
+  }
+
+  /** After `recover`: the packet did not remember, and `durationMs` were concealed after all. */
+  concealedInstead(durationMs: number): void {
+    this.#numbers[at.RECOVERED]! -= durationMs
+    this.#numbers[at.CONCEALED]! += durationMs
+    this.#numbers[at.CONCEALED_FRAMES]! += 1
   }
 
   /** Packets waiting. */
@@ -296,73 +237,80 @@ export class JitterBuffer {
   }
 
   snapshot(): JitterBufferSnapshot {
-    const perMs = this.#unitsPerMs
+    const numbers = this.#numbers
     return {
-      received: this.#received,
-      played: this.#played,
-      lost: this.#lost,
-      late: this.#late,
-      duplicates: this.#duplicates,
-      ignored: this.#ignored,
-      overflowed: this.#overflowed,
-      skippedMs: this.#skipped / perMs,
-      concealedMs: this.#concealed / perMs,
-      concealedFrames: this.#concealedFrames,
-      insertedMs: this.#inserted / perMs,
-      silenceMs: this.#silence / perMs,
-      underruns: this.#underruns,
-      resyncs: this.#resyncs + this.#line.runs,
+      received: numbers[at.RECEIVED]!,
+      played: numbers[at.PLAYED]!,
+      lost: numbers[at.LOST]!,
+      late: numbers[at.LATE]!,
+      duplicates: numbers[at.DUPLICATES]!,
+      ignored: numbers[at.IGNORED]!,
+      overflowed: numbers[at.OVERFLOWED]!,
+      acceleratedMs: numbers[at.ACCELERATED]!,
+      expandedMs: numbers[at.EXPANDED]!,
+      concealedMs: numbers[at.CONCEALED]!,
+      concealedFrames: numbers[at.CONCEALED_FRAMES]!,
+      recoveredMs: numbers[at.RECOVERED]!,
+      silenceMs: numbers[at.SILENCE]!,
+      noiseMs: numbers[at.NOISE]!,
+      underruns: numbers[at.UNDERRUNS]!,
+      resyncs: numbers[at.RESYNCS]! + this.#line.runs,
       depth: this.#ring.depth,
-      delayMs: this.#delayMs,
+      delayMs: numbers[at.DELAY]!,
       targetDelayMs: this.#estimator.targetMs,
+      baselineMs: this.#estimator.baselineMs,
     }
   }
 
   // Whether the time of a number has passed, whatever its timestamp.
   #isGone(number: number): boolean {
     return (
-      number < this.#next || number < this.#line.runFrom || number <= this.#line.highest - this.#ring.capacity
+      number < this.#numbers[at.NEXT]! ||
+      number < this.#line.runFrom ||
+      number <= this.#line.highest - this.#ring.capacity
     )
   }
 
   #openRun(first: number, last: number): void {
     this.#makeRoom(last)
     for (let number = first; number <= last; number += 1) this.#ring.reserve(number)
-    this.#mustSync = true
+    this.#numbers[at.MUST_SYNC] = 1
   }
 
   // Whether the timestamp of a packet that is newer by sequence cannot be of the same clock.
   #isJump(position: number, marker: boolean, now: number): boolean {
-    if (position <= this.#newestPosition) return this.#countResync()
-    const delayMs = this.#delayAt(position, now)
-    const tolerance = this.#maxDelayMs + (marker ? 0 : JUMP_MS)
-    const idle = !this.#playing && this.#ring.depth === 0
-    if (delayMs > (idle ? this.#maxDelayMs : tolerance) || delayMs < -tolerance) return this.#countResync()
-    return false
-  }
-
-  #countResync(): true {
-    this.#resyncs += 1
+    if (position > this.#numbers[at.NEWEST_POSITION]!) {
+      const delayMs = this.#delayAt(position, now)
+      const tolerance = this.#maxDelayMs + (marker ? 0 : JUMP_MS)
+      const idle = this.#numbers[at.PLAYING] === 0 && this.#ring.depth === 0
+      if (delayMs <= (idle ? this.#maxDelayMs : tolerance) && delayMs >= -tolerance) return false
+    }
+    this.#numbers[at.RESYNCS]! += 1
     return true
   }
 
   // A position as if the packet had come without delay, but behind all that is queued.
   #resync(now: number): number {
-    this.#mustSync = false
+    const numbers = this.#numbers
+    numbers[at.MUST_SYNC] = 0
     const baseline = this.#estimator.baselineMs
-    const arrived = Math.round((Number.isNaN(baseline) ? now : now - baseline) * this.#unitsPerMs)
-    return Math.max(arrived, this.#newestEnd, this.#position)
+    const arrived = Number.isNaN(baseline) ? now : now - baseline
+    return Math.max(arrived, numbers[at.NEWEST_END]!, numbers[at.POSITION]!)
   }
 
   #isTooLate(position: number, delayMs: number): boolean {
+    const numbers = this.#numbers
     // With nothing queued the sound that comes late is still worth playing: the delay grows by what was concealed.
-    return this.#ring.depth > 0 ? position < this.#position : delayMs > this.#maxDelayMs
+    if (numbers[at.DRY] === 1) return delayMs > this.#maxDelayMs
+    if (this.#ring.depth === 0) return delayMs > this.#maxDelayMs
+    return position + SAME_MS < numbers[at.POSITION]! + numbers[at.CONCEAL_RUN]!
   }
 
   #advanceTime(position: number, timestamp: number, duration: number): void {
-    this.#newestPosition = position
-    this.#newestEnd = position + duration
-    this.#wireNewestTimestamp = timestamp
+    const numbers = this.#numbers
+    numbers[at.NEWEST_POSITION] = position
+    numbers[at.NEWEST_END] = position + duration
+    numbers[at.NEWEST_TIMESTAMP] = timestamp
   }
 
   #makeRoom(number: number): void {
@@ -371,25 +319,28 @@ export class JitterBuffer {
   }
 
   #oldest(): number {
-    return Math.max(this.#next, this.#line.highest - this.#ring.capacity + 1)
+    return Math.max(this.#numbers[at.NEXT]!, this.#line.highest - this.#ring.capacity + 1)
   }
 
   #dropBelow(lowest: number): void {
     const ring = this.#ring
+    const numbers = this.#numbers
+    const next = numbers[at.NEXT]!
     let present = 0
     for (let number = this.#oldest(); number < lowest && number <= this.#line.highest; number += 1) {
       if (!ring.has(number)) continue
       present += 1
       if (ring.isAudio(number)) {
-        this.#overflowed += 1
-        this.#position = Math.max(this.#position, ring.position(number) + ring.duration(number))
+        numbers[at.OVERFLOWED]! += 1
+        numbers[at.POSITION] = Math.max(numbers[at.POSITION]!, ring.position(number) + ring.duration(number))
       }
       ring.remove(number)
     }
     // Before the first packet is played nobody knows where the stream began, so nothing is missing.
-    if (this.#next > 0) this.#lost += Math.max(0, lowest - this.#next - present)
-    if (this.#next > 0 || present > 0) this.#next = Math.max(this.#next, lowest)
-    this.#resumed = true
+    if (next > 0) numbers[at.LOST]! += Math.max(0, lowest - next - present)
+    if (next > 0 || present > 0) numbers[at.NEXT] = Math.max(next, lowest)
+    numbers[at.RESUMED] = 1
+    numbers[at.CONCEAL_RUN] = 0
   }
 
   // The first packet of audio waiting, or -1.
@@ -402,137 +353,179 @@ export class JitterBuffer {
   }
 
   #missingBefore(head: number): number {
-    if (this.#next === 0) return 0
+    const next = this.#numbers[at.NEXT]!
+    if (next === 0 || next === head) return 0
     let missing = 0
-    for (let number = this.#next; number < head; number += 1) if (!this.#ring.has(number)) missing += 1
+    for (let number = next; number < head; number += 1) if (!this.#ring.has(number)) missing += 1
     return missing
   }
 
   #delayAt(position: number, now: number): number {
     const baseline = this.#estimator.baselineMs
-    return Number.isNaN(baseline) ? 0 : now - baseline - position / this.#unitsPerMs
+    return Number.isNaN(baseline) ? 0 : now - baseline - position
   }
 
   // Whether the gap before `head` is a pause of the other side rather than lost sound.
   #isPause(head: number, gap: number, missing: number): boolean {
-    if (missing === 0 || this.#inNoise || this.#concealRun >= this.#maxConceal) return true
+    const numbers = this.#numbers
+    if (missing === 0 || numbers[at.IN_NOISE] === 1 || numbers[at.CONCEAL_RUN]! >= this.#maxConcealMs) {
+      return true
+    }
     return this.#ring.marker(head) && gap > (missing + 1) * this.#ring.duration(head)
   }
 
-  #underrun(now: number): Playout {
-    if (this.#playing) {
+  #underrun(now: number, roomMs: number): Playout {
+    const numbers = this.#numbers
+    if (numbers[at.PLAYING] === 1) {
       // During a telephone event, or after comfort noise, nothing is missing.
-      if (!this.#inNoise && !this.#otherNewest && this.#concealRun < this.#maxConceal) {
-        if (this.#concealRun === 0) this.#underruns += 1
-        this.#position += this.#frame
-        this.#delayMs = this.#delayAt(this.#position, now)
-        return this.#conceal(this.#frame)
+      const expected = numbers[at.IN_NOISE] === 0 && numbers[at.OTHER_NEWEST] === 0
+      if (expected && numbers[at.CONCEAL_RUN]! < this.#maxConcealMs) {
+        if (numbers[at.CONCEAL_RUN] === 0) numbers[at.UNDERRUNS]! += 1
+        numbers[at.DRY] = 1
+        numbers[at.DELAY] = this.#delayAt(numbers[at.POSITION]!, now)
+        return this.#conceal(Math.min(this.#within(roomMs), this.#maxConcealMs - numbers[at.CONCEAL_RUN]!))
       }
-      this.#playing = false
+      numbers[at.PLAYING] = 0
     }
-    return this.#silent()
+    return this.#silent(roomMs)
   }
 
   // After silence play-out goes by the clock, which is where the delay follows its target for free.
-  #begin(head: number, now: number, quiet: boolean): Playout {
+  #begin(head: number, now: number, roomMs: number): Playout {
+    const numbers = this.#numbers
     const position = this.#ring.position(head)
-    if (this.#delayAt(position, now) < this.#estimator.targetMs - this.#frameMs / 2) return this.#silent()
-    this.#playing = true
-    this.#resumed = true
-    this.#position = position
-    return this.#continue(head, now, quiet)
+    if (this.#delayAt(position, now) < this.#estimator.targetMs - this.#frameMs / 2) {
+      return this.#silent(roomMs)
+    }
+    numbers[at.PLAYING] = 1
+    numbers[at.RESUMED] = 1
+    return this.#continue(head, now, roomMs)
   }
 
-  #continue(first: number, now: number, quiet: boolean): Playout {
+  #continue(head: number, now: number, roomMs: number): Playout {
+    const ring = this.#ring
+    const numbers = this.#numbers
+    const estimator = this.#estimator
+    const delayMs = this.#delayAt(ring.position(head), now)
+    const excess = delayMs - estimator.targetMs
+    numbers[at.DELAY] = delayMs + this.#frameMs - roomMs
+    if (excess > SHRINK_ABOVE_MS) {
+      if (delayMs > this.#maxDelayMs + this.#frameMs && ring.depth > 1) return this.#catchUp(head, now)
+      return this.#shrink(head, delayMs, excess, now)
+    }
+    const overdue = ring.depth === 1 && delayMs - ring.duration(head) > estimator.usualMs + OVERDUE_MS
+    if (overdue || (excess < -GROW_BELOW_MS && now >= numbers[at.STRETCH_AT]!)) {
+      return this.#stretch(head, 'grow', Math.max(LONGEST_GROWTH_MS, -excess), overdue)
+    }
+    return this.#play(head, 'normal')
+  }
+
+  #catchUp(first: number, now: number): Playout {
     const ring = this.#ring
     let head = first
-    this.#position = ring.position(head)
-    const targetMs = this.#estimator.targetMs
-    let delayMs = this.#delayAt(this.#position, now)
-    if (delayMs > this.#maxDelayMs + this.#frameMs && ring.depth > 1) {
-      while (delayMs > targetMs && ring.depth > 1) {
-        this.#dropBelow(head + 1)
-        head = this.#head()
-        this.#position = ring.position(head)
-        delayMs = this.#delayAt(this.#position, now)
-      }
-    } else if (quiet && delayMs < targetMs - this.#frameMs) {
-      return this.#insert()
-    } else if (this.#shouldSkip(head, delayMs - targetMs, now, quiet)) {
-      const duration = ring.duration(head)
-      this.#retire(head)
-      this.#skipped += duration
-      this.#result.skipped = duration
+    let delayMs = this.#delayAt(ring.position(head), now)
+    while (delayMs > this.#estimator.targetMs && ring.depth > 1) {
+      this.#dropBelow(head + 1)
       head = this.#head()
-      this.#position = ring.position(head)
-      delayMs = this.#delayAt(this.#position, now)
+      delayMs = this.#delayAt(ring.position(head), now)
     }
-    this.#delayMs = delayMs
-    return this.#play(head)
+    this.#numbers[at.DELAY] = delayMs
+    return this.#play(head, 'normal')
   }
 
-  #shouldSkip(head: number, excessMs: number, now: number, quiet: boolean): boolean {
-    if (excessMs <= this.#ring.duration(head) / this.#unitsPerMs + this.#frameMs / 2) {
-      this.#excessSince = -1
-      return false
+  // A peak of delay is rarely alone: what it asked for is kept a little while.
+  #shrink(head: number, delayMs: number, excess: number, now: number): Playout {
+    const urgent = excess > URGENT_EXCESS_MS
+    const due = urgent || now >= this.#numbers[at.STRETCH_AT]!
+    if (!due || !this.#ring.isAudio(head + 1) || delayMs <= this.#estimator.peakMs(now)) {
+      return this.#play(head, 'normal')
     }
-    if (this.#excessSince < 0) this.#excessSince = now
-    if (!quiet && now - this.#excessSince < SHRINK_PATIENCE_MS) return false
-    if (!this.#ring.isAudio(head + 1)) return false
-    this.#excessSince = now
-    return true
+    return this.#stretch(head, 'shrink', excess, urgent)
+  }
+
+  #stretch(head: number, kind: 'shrink' | 'grow', stretchMs: number, urgent: boolean): Playout {
+    // What comes after a gap is faded in; that is change enough. Noise is as long as it is asked for.
+    if (this.#numbers[at.RESUMED] === 1 || this.#ring.isNoise(head)) return this.#play(head, 'normal')
+    this.#result.stretchMs = stretchMs
+    this.#result.urgent = urgent
+    return this.#play(head, kind)
   }
 
   // Takes a packet out, and counts what is missing before it as lost.
   #retire(head: number): void {
-    this.#lost += this.#missingBefore(head)
-    for (let number = this.#oldest(); number <= head; number += 1) {
-      if (this.#ring.has(number)) this.#ring.remove(number)
+    const numbers = this.#numbers
+    const ring = this.#ring
+    if (numbers[at.NEXT] !== head) {
+      numbers[at.LOST]! += this.#missingBefore(head)
+      for (let number = this.#oldest(); number < head; number += 1) if (ring.has(number)) ring.remove(number)
     }
-    this.#next = head + 1
+    ring.remove(head)
+    numbers[at.NEXT] = head + 1
   }
 
-  #play(head: number): Playout {
+  #play(head: number, kind: PlayoutKind): Playout {
     const ring = this.#ring
+    const numbers = this.#numbers
     const result = this.#result
-    const noise = ring.payloadType(head) === this.#comfortNoise
-    result.kind = noise ? 'comfort-noise' : 'frame'
-    result.duration = ring.duration(head)
+    const noise = ring.isNoise(head)
+    const duration = ring.duration(head)
+    result.kind = noise ? 'noise' : kind
+    result.durationMs = duration
     result.payload = ring.payload(head)
     result.payloadType = ring.payloadType(head)
     result.timestamp = ring.timestamp(head)
-    result.resumed = this.#resumed
-    this.#position += result.duration
+    result.resumed = numbers[at.RESUMED] === 1
+    numbers[at.POSITION] = ring.position(head) + duration
     this.#retire(head)
-    this.#played += 1
-    this.#resumed = false
-    this.#grown = false
-    this.#concealRun = 0
-    this.#inNoise = noise
+    numbers[at.PLAYED]! += 1
+    if (noise) numbers[at.NOISE]! += duration
+    numbers[at.RESUMED] = 0
+    numbers[at.CONCEAL_RUN] = 0
+    numbers[at.DRY] = 0
+    numbers[at.IN_NOISE] = noise ? 1 : 0
     return result
   }
 
-  #conceal(duration: number): Playout {
-    this.#concealRun += duration
-    this.#concealed += duration
-    this.#concealedFrames += 1
-    this.#resumed = true
+  #recover(head: number, durationMs: number): Playout {
+    const numbers = this.#numbers
+    const result = this.#result
+    numbers[at.CONCEAL_RUN]! += durationMs
+    numbers[at.RECOVERED]! += durationMs
+    numbers[at.RESUMED] = 1
+    result.kind = 'recover'
+    result.durationMs = durationMs
+    result.payload = this.#ring.payload(head)
+    result.payloadType = this.#ring.payloadType(head)
+    result.timestamp = this.#ring.timestamp(head)
+    return result
+  }
+
+  #conceal(durationMs: number): Playout {
+    const numbers = this.#numbers
+    numbers[at.CONCEAL_RUN]! += durationMs
+    numbers[at.CONCEALED]! += durationMs
+    numbers[at.CONCEALED_FRAMES]! += 1
+    numbers[at.RESUMED] = 1
     this.#result.kind = 'conceal'
-    this.#result.duration = duration
+    this.#result.durationMs = durationMs
     return this.#result
   }
 
-  #insert(): Playout {
-    this.#inserted += this.#frame
-    return this.#conceal(this.#frame)
+  // Never so little that nobody would get on.
+  #within(roomMs: number): number {
+    return Math.min(this.#frameMs, Math.max(SAME_MS, roomMs))
   }
 
-  #silent(): Playout {
-    this.#silence += this.#frame
-    this.#concealRun = 0
-    this.#resumed = true
-    this.#result.kind = 'silence'
-    this.#result.duration = this.#frame
+  #silent(roomMs: number): Playout {
+    const numbers = this.#numbers
+    const noise = numbers[at.IN_NOISE] === 1
+    const durationMs = this.#within(roomMs)
+    numbers[noise ? at.NOISE : at.SILENCE]! += durationMs
+    numbers[at.CONCEAL_RUN] = 0
+    numbers[at.DRY] = 0
+    numbers[at.RESUMED] = 1
+    this.#result.kind = noise ? 'noise' : 'silence'
+    this.#result.durationMs = durationMs
     return this.#result
   }
 }

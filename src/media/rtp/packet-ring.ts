@@ -13,6 +13,7 @@ const TIMESTAMP = 3
 const STATE = 4
 const PAYLOAD_TYPE = 5
 const MARKER = 6
+const NOISE = 7
 
 /** A fixed ring of packets by unwrapped sequence number. The owner keeps all numbers within one capacity of each other. */
 export class PacketRing {
@@ -65,6 +66,7 @@ export class PacketRing {
     payloadType: number,
     timestamp: number,
     marker: boolean,
+    noise: boolean = false,
   ): void {
     const slot = sequence & this.#mask
     this.#numbers[slot * NUMBERS + STATE] = AUDIO
@@ -75,6 +77,7 @@ export class PacketRing {
     this.#numbers[slot * NUMBERS + PAYLOAD_TYPE] = payloadType
     this.#numbers[slot * NUMBERS + TIMESTAMP] = timestamp
     this.#numbers[slot * NUMBERS + MARKER] = marker ? 1 : 0
+    this.#numbers[slot * NUMBERS + NOISE] = noise ? 1 : 0
     this.depth += 1
   }
 
@@ -123,5 +126,10 @@ export class PacketRing {
 
   marker(sequence: number): boolean {
     return this.#numbers[(sequence & this.#mask) * NUMBERS + MARKER] === 1
+  }
+
+  /** Whether the packet says that the peer fell silent. */
+  isNoise(sequence: number): boolean {
+    return this.#numbers[(sequence & this.#mask) * NUMBERS + NOISE] === 1
   }
 }

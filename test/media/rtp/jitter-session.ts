@@ -1,5 +1,6 @@
 import { JitterBuffer } from '../../../src/media/rtp/jitter-buffer.ts'
-import type { JitterBufferOptions, JitterBufferSnapshot } from '../../../src/media/rtp/jitter-buffer.ts'
+import type { JitterBufferOptions } from '../../../src/media/rtp/jitter-options.ts'
+import type { JitterBufferSnapshot, PlayoutKind } from '../../../src/media/rtp/playout.ts'
 
 /**
  * A language for jitter-buffer sessions. A session is a list of ticks of 20 ms, separated by blanks; a tick is a list of
@@ -12,10 +13,11 @@ import type { JitterBufferOptions, JitterBufferSnapshot } from '../../../src/med
  * n  a comfort-noise packet                                         v  a packet with a payload that cannot be played
  * J  the timestamps jump ahead by an hour, j back by one            R  sequence numbers and timestamps start anew
  * S  a new source (SSRC)         k  a stray far off the sequence    1 3 6 packets of 10, 30, 60 ms from now on, 2 of 20
- * g  20 ms are played            q  20 ms are played, and were quiet
+ * f  a packet that can recover the one before it (in-band FEC)
+ * g  20 ms are played; what is to be stretched is, by 5 ms
  */
 export interface SessionResult {
-  /** What a listener gets, one letter per result of 20 ms: # sound, c concealed, _ silence, n noise. */
+  /** What a listener gets, one letter per result of 20 ms: # sound (< shrunk, > grown), r recovered, c concealed, _ silence, n noise. */
   heard: string
   /** Packets played, by the order in which they were sent. */
   played: number[]
@@ -39,14 +41,27 @@ interface Wire {
 export const COMFORT_NOISE = 13
 const UNITS_PER_MS = 8
 
-/** G.711: an octet is a unit; an empty payload cannot be played. */
-export const g711Duration = (payload: Uint8Array): number => payload.length
+/** G.711, in ms: eight octets each; an empty payload cannot be played. */
+export const g711Duration = (payload: Uint8Array): number => payload.length / 8
+
+const FEC = 96
+const STRETCH_MS = 5
+const letterOf: Record<PlayoutKind, string> = {
+  normal: '#',
+  shrink: '<',
+  grow: '>',
+  recover: 'r',
+  conceal: 'c',
+  silence: '_',
+  noise: 'n',
+}
 
 export function runSession(text: string, options: Partial<JitterBufferOptions> = {}): SessionResult {
   const buffer = new JitterBuffer({
     clockRate: 8000,
-    durationOf: g711Duration,
-    comfortNoisePayloadType: COMFORT_NOISE,
+    durationMsOf: g711Duration,
+    isNoise: (_, payloadType) => payloadType === COMFORT_NOISE,
+    recovers: payloadType => payloadType === FEC,
     ...options,
   })
   let now = 5000
@@ -94,18 +109,30 @@ export function runSession(text: string, options: Partial<JitterBufferOptions> =
       timestamp += packetMs * UNITS_PER_MS
     }
   }
-  const listen = (quiet: boolean): void => {
-    while (stock < 20 * UNITS_PER_MS) {
-      const result = buffer.pull(now, quiet)
-      stock += result.duration
-      if (result.kind === 'frame') {
-        const id = new DataView(result.payload.buffer).getUint32(0)
-        played.push(id)
-        longestMs = Math.max(longestMs, now - sent[id]!.at)
+  const note = (payload: Uint8Array): void => {
+    const id = new DataView(payload.buffer).getUint32(0)
+    played.push(id)
+    longestMs = Math.max(longestMs, now - sent[id]!.at)
+  }
+  const listen = (): void => {
+    while (stock < 20) {
+      const { kind, durationMs, payload, stretchMs } = buffer.pull(now, 20 - stock)
+      stock += durationMs
+      heard += letterOf[kind]
+      if (kind === 'normal' || kind === 'shrink' || kind === 'grow') note(payload)
+      if (kind === 'shrink' || kind === 'grow') {
+        const follower = kind === 'shrink' ? buffer.follow() : undefined
+        if (follower !== undefined) {
+          stock += follower.durationMs
+          heard += '#'
+          note(follower.payload)
+        }
+        const ms = Math.min(STRETCH_MS, stretchMs) * (kind === 'shrink' ? -1 : 1)
+        stock += ms
+        buffer.stretched(ms, false, now)
       }
-      heard += { frame: '#', conceal: 'c', silence: '_', 'comfort-noise': 'n' }[result.kind]
     }
-    stock -= 20 * UNITS_PER_MS
+    stock -= 20
   }
   const letters: Record<string, () => void> = {
     p: () => tick(arrive),
@@ -144,8 +171,11 @@ export function runSession(text: string, options: Partial<JitterBufferOptions> =
     2: () => (packetMs = 20),
     3: () => (packetMs = 30),
     6: () => (packetMs = 60),
-    g: () => listen(false),
-    q: () => listen(true),
+    f: () => {
+      arrive(make(packetMs * UNITS_PER_MS, FEC))
+      timestamp += packetMs * UNITS_PER_MS
+    },
+    g: listen,
   }
   for (const group of expand(text)) {
     for (const letter of group) {

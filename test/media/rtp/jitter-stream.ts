@@ -1,5 +1,6 @@
 import { JitterBuffer } from '../../../src/media/rtp/jitter-buffer.ts'
-import type { JitterBufferOptions, JitterBufferSnapshot } from '../../../src/media/rtp/jitter-buffer.ts'
+import type { JitterBufferOptions } from '../../../src/media/rtp/jitter-options.ts'
+import type { JitterBufferSnapshot } from '../../../src/media/rtp/playout.ts'
 import { seededRandom } from '../../../src/testing/seeded-random.ts'
 import { g711Duration } from './jitter-session.ts'
 
@@ -17,7 +18,8 @@ export interface StreamConditions {
   silence?: number
   switches?: number
   packetMs?: number
-  quiet?: boolean
+  /** How much of what is to be stretched is, ms; 0 for sound that cannot be. Default 8. */
+  stretchMs?: number
   options?: JitterBufferOptions
 }
 
@@ -29,7 +31,7 @@ export interface StreamResult {
   /** Every packet played was sent after the one played before it. */
   ordered: boolean
   deepest: number
-  longestResultUnits: number
+  longestResultMs: number
   /** Longest time from sending to playing, ms. */
   longestDelayMs: number
   /** A letter per result. */
@@ -57,9 +59,10 @@ export function simulateStream(conditions: StreamConditions): StreamResult {
     silence = 0,
     switches = 0,
     packetMs = 20,
+    stretchMs = 8,
   } = conditions
   const random = seededRandom(conditions.seed)
-  const buffer = new JitterBuffer(conditions.options ?? { clockRate: 8000, durationOf: g711Duration })
+  const buffer = new JitterBuffer(conditions.options ?? { clockRate: 8000, durationMsOf: g711Duration })
   const arrivals: Arrival[] = []
   let arrived = 0
   let time = 0
@@ -108,28 +111,41 @@ export function simulateStream(conditions: StreamConditions): StreamResult {
   let ordered = true
   let deepest = 0
   let stock = 0
-  let longestResultUnits = 0
+  let longestResultMs = 0
   let longestDelayMs = 0
   const heard: string[] = []
-  for (let now = 7; now < time + jitterMs; now += 20) {
+  for (let now = 7; now < time * Math.min(1, 1 + driftPpm / 1e6) + jitterMs; now += 20) {
     for (; next < arrivals.length && arrivals[next]!.at <= now; next += 1) {
       const { sequence, timestamp, payload, ssrc, at } = arrivals[next]!
       buffer.push(sequence, timestamp, payload, 0, false, ssrc, at)
     }
     deepest = Math.max(deepest, buffer.depth)
-    while (stock < 160) {
-      const result = buffer.pull(now, conditions.quiet ?? false)
-      stock += result.duration
-      longestResultUnits = Math.max(longestResultUnits, result.duration)
-      heard.push(result.kind[0]!)
-      if (result.kind !== 'frame') continue
-      const id = new DataView(result.payload.buffer).getUint32(0)
+    const note = (payload: Uint8Array): void => {
+      const id = new DataView(payload.buffer).getUint32(0)
       if (id <= last) ordered = false
       last = id
       played += 1
       longestDelayMs = Math.max(longestDelayMs, now - sentAt.get(id)!)
     }
-    stock -= 160
+    while (stock < 20) {
+      const result = buffer.pull(now, 20 - stock)
+      const { kind, durationMs, stretchMs: most } = result
+      stock += durationMs
+      longestResultMs = Math.max(longestResultMs, durationMs)
+      heard.push(kind[0]!)
+      if (kind !== 'normal' && kind !== 'shrink' && kind !== 'grow') continue
+      note(result.payload)
+      if (kind === 'normal') continue
+      const follower = kind === 'shrink' ? buffer.follow() : undefined
+      if (follower !== undefined) {
+        stock += follower.durationMs
+        note(follower.payload)
+      }
+      const ms = Math.min(stretchMs, most) * (kind === 'shrink' ? -1 : 1)
+      stock += ms
+      if (ms !== 0) buffer.stretched(ms, false, now)
+    }
+    stock -= 20
   }
   return {
     stats: buffer.snapshot(),
@@ -137,7 +153,7 @@ export function simulateStream(conditions: StreamConditions): StreamResult {
     played,
     ordered,
     deepest,
-    longestResultUnits,
+    longestResultMs,
     longestDelayMs,
     heard: heard.join(''),
   }
