@@ -21,7 +21,9 @@ export interface CountryTones extends Readonly<Record<CallProgressTone, CadenceT
   readonly levelsDbm0?: Readonly<Partial<Record<CallProgressTone, number>>>
 }
 
-const E180 = 'ITU-T E.180 Supplement 2'
+const E180 = 'ITU-T E.180 Supplement 2, as PBXs tabulate it'
+/** No standard was at hand to compare with. */
+const PBX_TABLES = 'tone tables of PBXs'
 const SIT = '950/330 1400/330 1800/330 0/1000'
 
 /** The precise audible tone plan (ITU-T E.300-series Supplement 3, GR-506): levels are of each frequency. */
@@ -77,7 +79,7 @@ export const COUNTRY_TONES: Readonly<Record<string, CountryTones>> = {
     information: SIT,
   },
   ES: {
-    source: E180,
+    source: PBX_TABLES,
     dial: '425',
     ringback: '425/1500 0/3000',
     busy: '425/200 0/200',
@@ -131,7 +133,7 @@ export const COUNTRY_TONES: Readonly<Record<string, CountryTones>> = {
     information: '950/332 0/24 1400/332 0/24 1800/332 0/2024',
   },
   NO: {
-    source: E180,
+    source: PBX_TABLES,
     dial: '425',
     ringback: '425/1000 0/4000',
     busy: '425/500 0/500',
@@ -149,7 +151,7 @@ export const COUNTRY_TONES: Readonly<Record<string, CountryTones>> = {
     information: SIT,
   },
   FI: {
-    source: E180,
+    source: PBX_TABLES,
     dial: '425',
     ringback: '425/1000 0/4000',
     busy: '425/300 0/300',
@@ -176,7 +178,7 @@ export const COUNTRY_TONES: Readonly<Record<string, CountryTones>> = {
     information: '950/330 0/30 1400/330 0/30 1800/330 0/1000',
   },
   PT: {
-    source: E180,
+    source: PBX_TABLES,
     dial: '425',
     ringback: '425/1000 0/5000',
     busy: '425/500 0/500',
@@ -185,7 +187,7 @@ export const COUNTRY_TONES: Readonly<Record<string, CountryTones>> = {
     information: SIT,
   },
   IE: {
-    source: E180,
+    source: PBX_TABLES,
     dial: '425',
     ringback: '400+450/400 0/200 400+450/400 0/2000',
     busy: '425/500 0/500',
@@ -212,7 +214,7 @@ export const COUNTRY_TONES: Readonly<Record<string, CountryTones>> = {
     information: '400/750 0/100 400/750 0/100 400/750 0/100 400/750 0/400',
   },
   JP: {
-    source: E180,
+    source: PBX_TABLES,
     dial: '400',
     ringback: '400*16/1000 0/2000',
     busy: '400/500 0/500',
@@ -230,7 +232,7 @@ export const COUNTRY_TONES: Readonly<Record<string, CountryTones>> = {
     information: '450/100 0/100 450/100 0/100 450/100 0/100 450/400 0/400',
   },
   IN: {
-    source: E180,
+    source: PBX_TABLES,
     dial: '400*25',
     ringback: '400*25/400 0/200 400*25/400 0/2000',
     busy: '400/750 0/750',
@@ -239,7 +241,7 @@ export const COUNTRY_TONES: Readonly<Record<string, CountryTones>> = {
     information: SIT,
   },
   BR: {
-    source: E180,
+    source: PBX_TABLES,
     dial: '425',
     ringback: '425/1000 0/4000',
     busy: '425/250 0/250',
@@ -248,7 +250,7 @@ export const COUNTRY_TONES: Readonly<Record<string, CountryTones>> = {
     information: SIT,
   },
   MX: {
-    source: E180,
+    source: PBX_TABLES,
     dial: '425',
     ringback: '425/1000 0/4000',
     busy: '425/250 0/250',
@@ -257,7 +259,7 @@ export const COUNTRY_TONES: Readonly<Record<string, CountryTones>> = {
     information: '950/330 0/30 1400/330 0/30 1800/330 0/1000',
   },
   ZA: {
-    source: E180,
+    source: PBX_TABLES,
     dial: '400*33',
     ringback: '400*33/400 0/200 400*33/400 0/2000',
     busy: '400/500 0/500',
@@ -266,7 +268,7 @@ export const COUNTRY_TONES: Readonly<Record<string, CountryTones>> = {
     information: '950/330 1400/330 1800/330 0/330',
   },
   IL: {
-    source: E180,
+    source: PBX_TABLES,
     dial: '414',
     ringback: '414/1000 0/3000',
     busy: '414/500 0/500',
@@ -275,7 +277,7 @@ export const COUNTRY_TONES: Readonly<Record<string, CountryTones>> = {
     information: '1000/330 1400/330 1800/330 0/1000',
   },
   KR: {
-    source: E180,
+    source: PBX_TABLES,
     dial: '350+440',
     ringback: '440+480/1000 0/2000',
     busy: '480+620/500 0/500',
