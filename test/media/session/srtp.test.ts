@@ -73,6 +73,26 @@ for (const suite of Object.keys(srtpProfiles)) {
   })
 }
 
+t.test('RTCP is protected as well, on a port of its own or beside RTP (RFC 3711 §3.4)', async t => {
+  const srtp = 'required'
+  const pair = await Pair.open({ conditions: { delayMs: 20 }, a: { srtp }, b: { srtp } })
+  const reports: Uint8Array[] = []
+  pair.network.onDatagram(({ data, copy }) => {
+    if (!copy && (data[1] ?? 0) >= 192 && (data[1] ?? 0) <= 223) reports.push(Uint8Array.from(data))
+  })
+  pair.connect()
+  await pair.clock.advance(20_000)
+  t.ok(reports.length >= 4)
+  // The name in the SDES packet is the first thing a listener would look for; the index says "encrypted".
+  t.ok(reports.every(bytes => ((bytes.at(-14) ?? 0) & 0x80) !== 0))
+  for (const session of [pair.a, pair.b]) {
+    const { rtcp, discarded } = session.stats()
+    t.ok(rtcp !== undefined && rtcp.received >= 2)
+    t.equal(discarded.crypto, 0)
+  }
+  await pair.close()
+})
+
 t.test('optional on one side and off on the other is plain RTP; offered plain it stays plain', async t => {
   const pair = await Pair.open({ a: { srtp: 'optional' } })
   pair.connect(pair.b)
