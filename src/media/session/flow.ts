@@ -232,6 +232,7 @@ export class MediaFlow implements PacedStream {
     this.receiver.digits.flush()
     this.#crypto?.close()
     this.sender.close()
+    this.receiver.close()
   }
 
   /** The pacer's turn, due at `dueAt`; `skipped` turns before it never came. */
