@@ -5,7 +5,7 @@ const longestLagMs = 15
 const windowMs = 10
 /** How much alike (normalised correlation) it must be; the second figure is for when there is no time to be choosy. */
 const alike = 0.9
-const barelyAlike = 0.6
+const barelyAlike = 0.3
 /** Mean square below which anything may be cut or repeated unheard (-44 dBFS). */
 const quietPower = 200 ** 2
 /** Cross-fade where quiet sound is cut, ms. */

@@ -14,11 +14,11 @@ const BLOCK_MS = 2500
 const BIN_MS = 5
 const BINS = 128
 /** What part of the packets is to be in time. */
-const QUANTILE = 0.97
+const QUANTILE = 0.9
 /** What part of the packets comes without it being called late at all. */
-const USUAL = 0.9
-/** Weight of each packet over the one before: half is forgotten after 350 packets. */
-const GROWTH = 1 / 0.998
+const USUAL = 0.85
+/** Weight of each packet over the one before: half is forgotten after 50 packets. */
+const GROWTH = 1 / 0.986
 const MAX_WEIGHT = 1e9
 /** Packets before less than the start delay is believed. */
 const LEARNING = 50
@@ -61,7 +61,7 @@ export class DelayEstimator {
     return this.#numbers[TARGET]!
   }
 
-  /** Nine packets of ten are less late than this, ms. */
+  /** Most packets are less late than this, ms. */
   get usualMs(): number {
     return this.#numbers[USUAL_DELAY]!
   }

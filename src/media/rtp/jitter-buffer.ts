@@ -21,10 +21,12 @@ const NOISE_OCTETS = 40
 
 /** The delay is left alone while it is above its target by no more than the first, and below it by no more than the second, ms. */
 const SHRINK_ABOVE_MS = 15
-const GROW_BELOW_MS = 5
+const GROW_BELOW_MS = 2
+/** Below its target by more than this the delay grows even where it may be heard, ms. */
+const SHORT_MS = 3
 /** Sound is stretched at most once in this time, ms, so that it does not sound hurried; beyond so much excess, at once. */
-const STRETCH_EVERY_MS = 60
-const URGENT_EXCESS_MS = 80
+const STRETCH_EVERY_MS = 40
+const URGENT_EXCESS_MS = 40
 /** The longest pitch period: more is never put into speech at a time. */
 const LONGEST_GROWTH_MS = 15
 /** A packet is overdue when it is later than usual by this and nothing is left to play, ms. */
@@ -76,7 +78,7 @@ export class JitterBuffer {
     this.#frameMs = frameMs
     this.#maxConcealMs = maxConcealMs
     this.#maxDelayMs = bounds.maxDelayMs
-    this.#estimator = new DelayEstimator({ ...bounds, marginMs: GROW_BELOW_MS })
+    this.#estimator = new DelayEstimator({ ...bounds, marginMs: 5 })
     this.#ring = new PacketRing(capacity)
     this.#line = new NumberLine(Math.min(REORDER_ROOM, capacity >> 2), (first, last) =>
       this.#openRun(first, last),
@@ -415,7 +417,7 @@ export class JitterBuffer {
     }
     const overdue = ring.depth === 1 && delayMs - ring.duration(head) > estimator.usualMs + OVERDUE_MS
     if (overdue || (excess < -GROW_BELOW_MS && now >= numbers[at.STRETCH_AT]!)) {
-      return this.#stretch(head, 'grow', Math.max(LONGEST_GROWTH_MS, -excess), overdue)
+      return this.#stretch(head, 'grow', Math.max(LONGEST_GROWTH_MS, -excess), overdue || excess < -SHORT_MS)
     }
     return this.#play(head, 'normal')
   }
