@@ -20,7 +20,7 @@ const SAME_MS = 0.5
 const NOISE_OCTETS = 40
 
 /** The delay is left alone while it is above its target by no more than the first, and below it by no more than the second, ms. */
-const SHRINK_ABOVE_MS = 15
+const SHRINK_ABOVE_MS = 21
 const GROW_BELOW_MS = 2
 /** Below its target by more than this the delay grows even where it may be heard, ms. */
 const SHORT_MS = 3

@@ -184,7 +184,7 @@ export class PlayOut {
       before = length
       const sound = work.subarray(past, past + length)
       const quiet = stretcher.isQuiet(sound, 0, length)
-      length = stretcher.shrink(sound, length, most, urgent)
+      length = stretcher.shrink(sound, length, quiet ? this.#aligned(length, most) : most, urgent)
       this.#noteStretch(length - before, quiet, now)
     } else {
       this.#concealer.past(work, past)
@@ -193,6 +193,14 @@ export class PlayOut {
       this.#noteStretch(length - before, quiet, now)
     }
     this.#emit(work, past, length)
+  }
+
+  // Where it is not heard, the cut is such that packets and frames fall together again: the short way is open then.
+  #aligned(length: number, most: number): number {
+    const frame = this.#frameMs * this.#samplesPerMs
+    const over = (this.#restLength + length) % frame
+    const cut = over === 0 ? frame : over
+    return cut <= most ? cut : most
   }
 
   #noteStretch(samples: number, quiet: boolean, now: number): void {

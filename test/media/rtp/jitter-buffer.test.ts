@@ -88,13 +88,13 @@ const rows: Row[] = [
   {
     name: 'round the wrap of sequence number and timestamp',
     session: 'pg*200',
-    heard: '3_52#1<2#1<1#1<1#1<1#1<137#',
+    heard: '3_52#1<145#',
     stats: { lost: 0, resyncs: 0 },
   },
   {
     name: 'two turns of the sequence number',
     session: 'pg*140000',
-    heard: '3_52#1<2#1<1#1<1#1<1#1<139937#',
+    heard: '3_52#1<139945#',
     stats: { lost: 0, resyncs: 0 },
   },
   {
@@ -107,7 +107,7 @@ const rows: Row[] = [
   {
     name: 'an under-run: what comes late is still played, and the delay has grown',
     session: 'pg*20 hg*3 hg upg pg*40',
-    heard: '3_19#1>1c21#1<10#1<1#1<1#1<1#1<4#',
+    heard: '3_19#1>1c31#1<2#1<1#1<1#1<1#1<2#',
     stats: { lost: 0, late: 0, underruns: 1, delayMs: 55 },
     longestMs: 100,
   },
@@ -122,8 +122,8 @@ const rows: Row[] = [
     name: 'the delay comes back when the network is calm again',
     session: 'pg*20 hg*10 upg pg*1500',
     heard:
-      '3_19#1>7c1_21#1<10#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<1394#',
-    stats: { delayMs: 35 },
+      '3_19#1>7c1_21#1<10#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<1404#',
+    stats: { delayMs: 55 },
     longestMs: 220,
   },
   {
@@ -243,7 +243,7 @@ const rows: Row[] = [
   {
     name: 'the packet time changes in mid-stream',
     session: 'pg*20 1pg pg*20 6pg pg*20',
-    heard: '3_48#1<4#1<3#1<11#',
+    heard: '3_48#1<4#1<3#1<3#1>7#',
     stats: { lost: 0, concealedMs: 0 },
     longestMs: 80,
   },
@@ -252,6 +252,13 @@ const rows: Row[] = [
     session: '(pppg g g)x30',
     heard: '1_89#',
     stats: { lost: 0, concealedMs: 0 },
+  },
+  {
+    name: 'a lost packet that the next one remembers is recovered, the one before it concealed (in-band FEC)',
+    session: 'fg*10 lg fg*10 lg*2 fg*10',
+    heard: '3_10#1r10#1c1r7#',
+    stats: { lost: 3, recoveredMs: 40, concealedMs: 20 },
+    unplayed: 3,
   },
   {
     name: 'a lost packet that the next one remembers is recovered, the one before it concealed (in-band FEC)',
@@ -330,7 +337,7 @@ function count(session: string, letter: string): number {
 t.test('sound that has waited too long is shrunk, a little at a time and without a loss', async t => {
   const { stats, heard } = runSession('pg*20 hg*5 upg pg*400')
   t.equal(stats.overflowed, 0)
-  t.ok(stats.acceleratedMs >= 60, `${stats.acceleratedMs} ms`)
+  t.ok(stats.acceleratedMs >= 40, `${stats.acceleratedMs} ms`)
   t.notMatch(heard, /<</, 'not two in a row')
 })
 
@@ -410,7 +417,7 @@ t.test('adapts: clocks that drift apart by 200 ppm for half an hour never leave 
     t.match(stats, { lost: 0, late: 0, resyncs: 0 })
     t.ok(stats.delayMs > 0 && stats.delayMs <= 100, `${stats.delayMs} ms`)
     t.equal(stats.concealedMs, 0)
-    t.ok(stats.acceleratedMs + stats.expandedMs < 1800 * 20, 'stretched by less than 2 %')
+    t.ok(stats.acceleratedMs + stats.expandedMs < 1800, 'stretched by less than 0.1 %')
   }
 })
 
