@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { tone } from '../media/audio/tones.ts'
 import { WavReader } from '../media/audio/wav-reader.ts'
+import { realWork } from '../runtime/real-work.ts'
 import type { Agent, AgentSession } from './agent.ts'
 import { menuAgent, say } from './menu.ts'
 
@@ -13,9 +14,9 @@ export function promptFile(name: PromptName): string {
   return fileURLToPath(new URL(`../../../assets/${name}.wav`, import.meta.url))
 }
 
-/** In memory, so that playing it needs no file while the call is up (and works in virtual time). */
+/** In memory, so that playing it needs no file while the call is up. */
 export async function loadPrompt(name: PromptName): Promise<WavReader> {
-  return WavReader.fromBytes(await readFile(promptFile(name)))
+  return WavReader.fromBytes(await realWork(readFile(promptFile(name))))
 }
 
 /** The menu that `offhook answer --agent menu` and the demo play: 1 echo until `#`, 2 a tone, 9 goodbye. */

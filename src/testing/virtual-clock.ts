@@ -1,5 +1,6 @@
 import { AsyncResource, executionAsyncId } from 'node:async_hooks'
 import { SipError } from '../runtime/errors.ts'
+import { pendingRealWork } from '../runtime/real-work.ts'
 import type { Clock, Timer } from '../runtime/runtime.ts'
 import { TimerQueue } from '../runtime/timers.ts'
 
@@ -33,14 +34,16 @@ const DEFAULT_LIMIT_MS = 24 * 3_600_000
  * of `await`s or streams. Nothing depends on the speed of the machine: the same program gives the same order of events
  * every time.
  *
- * What is not waited for: real I/O (files, sockets, workers) and real timers. Wrap such a promise in `hold` and
- * virtual time stands still until it has settled.
+ * Time also stands still while the library itself waits for something real: a recording's file, a sound file, a codec
+ * that is loaded. What is not waited for: other real I/O (files, sockets, workers) and real timers. Wrap such a promise
+ * in `hold` and virtual time stands still until it has settled.
  */
 export class VirtualClock implements Clock {
   readonly #queue: TimerQueue
   readonly #wallOffset: number
   readonly #instantsPerTurn: number
   readonly #held = new Set<Promise<unknown>>()
+  readonly #work = pendingRealWork()
   #now: number
   #running = false
   #instants = 0
@@ -178,8 +181,8 @@ export class VirtualClock implements Clock {
       }
       const step = (): void => {
         try {
-          if (this.#held.size > 0) {
-            void Promise.allSettled(this.#held).then(() => setImmediate(goOn))
+          if (this.#held.size > 0 || this.#work.size > 0) {
+            void Promise.allSettled([...this.#held, ...this.#work]).then(() => setImmediate(goOn))
             return
           }
           if (done()) return finish()

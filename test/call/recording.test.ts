@@ -1,7 +1,6 @@
 import t from 'tap'
 import { WavReader } from '../../src/media/audio/wav-reader.ts'
 import { tone } from '../../src/media/audio/tones.ts'
-import { loadCodec } from '../../src/media/codec/catalogue.ts'
 import { createLab } from '../../src/testing/lab.ts'
 import { MemorySink } from '../media/audio/memory-sink.ts'
 
@@ -72,8 +71,6 @@ t.test('Opus in Ogg goes to a sink as well as WAV does', async t => {
   const agent = await lab.endpoint('agent.lab')
   const phone = await lab.endpoint('phone.lab')
   const sink = new MemorySink()
-  // Virtual time would not wait for its import.
-  await loadCodec('opus')
   void agent.serve(async call => {
     await call.answer()
     await call.record(sink, { format: 'opus', channels: 'mixed' })

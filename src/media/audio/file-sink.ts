@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
+import { realWork } from '../../runtime/real-work.ts'
 import type { RecordingSink } from './recording-sink.ts'
 
 /** A recording's file. */
@@ -13,21 +14,21 @@ export class FileSink implements RecordingSink {
 
   /** Calls are private: only the owner of the process may read the file. */
   static async open(file: string): Promise<FileSink> {
-    return new FileSink(await open(file, 'w', 0o600))
+    return new FileSink(await realWork(open(file, 'w', 0o600)))
   }
 
   async write(chunk: Uint8Array): Promise<void> {
     const position = this.#position
     this.#position += chunk.length
-    await this.#writeAt(chunk, position)
+    await realWork(this.#writeAt(chunk, position))
   }
 
   patch(position: number, bytes: Uint8Array): Promise<void> {
-    return this.#writeAt(bytes, position)
+    return realWork(this.#writeAt(bytes, position))
   }
 
   close(): Promise<void> {
-    return this.#handle.close()
+    return realWork(this.#handle.close())
   }
 
   async #writeAt(bytes: Uint8Array, position: number): Promise<void> {

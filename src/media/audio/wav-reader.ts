@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
+import { realWork } from '../../runtime/real-work.ts'
 import { WavError, readWavHeader } from './wav-format.ts'
 import type { ByteRange, WavHeader } from './wav-format.ts'
 import { rawHeader } from './raw-format.ts'
@@ -60,7 +61,11 @@ export class WavReader implements AsyncIterable<Int16Array> {
   }
 
   /** Rejects with a `WavError`, or what the file system says. */
-  static async open(file: string, options: WavReadOptions = {}): Promise<WavReader> {
+  static open(file: string, options: WavReadOptions = {}): Promise<WavReader> {
+    return realWork(WavReader.#open(file, options))
+  }
+
+  static async #open(file: string, options: WavReadOptions): Promise<WavReader> {
     const handle = await open(file, 'r')
     try {
       const { size } = await handle.stat()
@@ -82,7 +87,7 @@ export class WavReader implements AsyncIterable<Int16Array> {
   async *from(sample: number): AsyncGenerator<Int16Array, void, undefined> {
     const blockBytes = this.#header.channels * this.#header.sampleBytes
     const chunk = Math.ceil(this.sampleRate / 10) * blockBytes
-    const handle = typeof this.#origin === 'string' ? await open(this.#origin, 'r') : undefined
+    const handle = typeof this.#origin === 'string' ? await realWork(open(this.#origin, 'r')) : undefined
     try {
       for (let done = Math.max(0, sample) * blockBytes; done < this.#dataBytes; done += chunk) {
         const position = this.#header.dataStart + done
@@ -90,11 +95,11 @@ export class WavReader implements AsyncIterable<Int16Array> {
         const bytes =
           handle === undefined
             ? (this.#origin as Uint8Array).subarray(position, position + length)
-            : await readRange(handle, { position, length })
+            : await realWork(readRange(handle, { position, length }))
         yield decodeBlocks(bytes, this.#header, this.#channel)
       }
     } finally {
-      await handle?.close()
+      if (handle !== undefined) await realWork(handle.close())
     }
   }
 

@@ -1,4 +1,5 @@
 import { OptionError } from '../../runtime/errors.ts'
+import { realWork } from '../../runtime/real-work.ts'
 import type { AudioCodec } from './codec.ts'
 import { PCMA, PCMU } from './g711.ts'
 import type { OpusOptions } from './opus-options.ts'
@@ -14,7 +15,7 @@ interface Entry {
   load(settings: CodecSettings): Promise<AudioCodec>
 }
 
-/** Once a process: from then on a codec is there within the same turn, as virtual time wants it. */
+/** Once a process: from then on a codec is there within the same turn. */
 function once<T>(load: () => Promise<T>): () => Promise<T> {
   let loaded: Promise<T> | undefined
   return () => (loaded ??= load())
@@ -47,7 +48,7 @@ export const codecNames: readonly string[] = catalogue.map(entry => entry.name)
 export async function loadCodec(name: string, settings: CodecSettings = {}): Promise<AudioCodec> {
   const wanted = name.toLowerCase()
   const entry = catalogue.find(candidate => candidate.name.toLowerCase() === wanted)
-  if (entry !== undefined) return entry.load(settings)
+  if (entry !== undefined) return realWork(entry.load(settings))
   const alike = codecNames.filter(known => known.toLowerCase().startsWith(`${wanted}/`))
   if (alike.length > 0)
     throw new OptionError('codecs', `"${name}" has several clock rates; say which: ${alike.join(', ')}`)
