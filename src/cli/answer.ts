@@ -12,6 +12,7 @@ import { endpointOptions, endpointOptionsConfig, giveUpMs, tlsHelp } from './end
 import { onInterrupt } from './interrupt.ts'
 import { recordFormatOption, recordingName } from './recording.ts'
 import { register, registerConfig, registerHelp, registerOptions } from './register.ts'
+import { codecNames } from '../media/codec/catalogue.ts'
 import { Reporter } from './reporter.ts'
 
 export const answerHelp: string = `offhook answer: answers every call with an agent, until Ctrl-C
@@ -23,7 +24,7 @@ export const answerHelp: string = `offhook answer: answers every call with an ag
   --trace DIR        write DIR/calls.jsonl (records) and DIR/ID.ladder.txt
   --advertise HOST   address others must use (NAT, container)
   --rtp MIN-MAX      UDP ports for audio (default 10000-20000)
-  --codecs LIST      order of preference (default PCMU,PCMA)
+  --codecs LIST      in order of preference (default PCMU,PCMA), of ${codecNames.join(', ')}
   --srtp MODE        off (default), optional, or required: SRTP with keys in the SDP
 ${tlsHelp}
 ${registerHelp}

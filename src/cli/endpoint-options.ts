@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { EndpointOptions } from '../call/options.ts'
+import { codecNames } from '../media/codec/catalogue.ts'
 import type { SrtpMode } from '../media/session/srtp-options.ts'
 import { OptionError } from '../runtime/errors.ts'
 import type { readArgs } from './args.ts'
@@ -47,7 +48,7 @@ export function endpointOptions(args: Args, defaultListen: string): EndpointOpti
     ...(advertise === undefined ? {} : { advertise }),
     ...tlsOptions(args),
     ...(rtp === undefined ? {} : { rtp: portRange(rtp) }),
-    ...(codecs === undefined ? {} : { codecs: codecs.split(',').map(name => name.trim()) }),
+    ...(codecs === undefined ? {} : { codecs: codecList(codecs) }),
     ...(srtp === undefined ? {} : { srtp: srtpMode(srtp) }),
   }
 }
@@ -83,6 +84,21 @@ function pem(args: Args, name: string): string | undefined {
   } catch (cause) {
     throw new OptionError(`--${name}`, `cannot read ${file} (${(cause as Error).message})`, { cause })
   }
+}
+
+/** Wrong names are told of here, as the option they came with. */
+function codecList(text: string): readonly string[] {
+  const names = text.split(',').map(name => name.trim())
+  const known = codecNames.map(name => name.toLowerCase())
+  const keys = names.map(name => name.toLowerCase())
+  const there = `name some of ${codecNames.join(', ')}, with commas between`
+  for (const [i, key] of keys.entries()) {
+    if (key === '') throw new OptionError('--codecs', `"${text}" has an empty name; ${there}`)
+    if (!known.includes(key)) throw new OptionError('--codecs', `"${names[i]}" is not a codec; ${there}`)
+    if (keys.indexOf(key) !== i)
+      throw new OptionError('--codecs', `"${names[i]}" is named twice; once will do`)
+  }
+  return names
 }
 
 function srtpMode(text: string): SrtpMode {

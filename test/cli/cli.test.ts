@@ -3,6 +3,7 @@ import t from 'tap'
 import { readArgs } from '../../src/cli/args.ts'
 import { delayOf } from '../../src/cli/delay.ts'
 import { endpointOptions, endpointOptionsConfig } from '../../src/cli/endpoint-options.ts'
+import { codecNames } from '../../src/media/codec/catalogue.ts'
 import { loadAgent } from '../../src/cli/agents.ts'
 import { Reporter } from '../../src/cli/reporter.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
@@ -103,5 +104,23 @@ t.test(
     t.equal(found?.delayMs, 120)
     t.ok(found && found.recognised >= 0.7 && found.recognised < 1, `${found?.recognised} recognised`)
     t.equal(delayOf(spoken, 8000, noise(24_000), 8000), undefined)
+  },
+)
+
+t.test(
+  '--codecs takes every codec there is, in any case; what is wrong with it names the option',
+  async t => {
+    const read = (list: string): unknown =>
+      endpointOptions(readArgs(['--codecs', list], endpointOptionsConfig), 'udp://0.0.0.0:0').codecs
+    t.same(read(codecNames.join(',')), codecNames)
+    t.same(read('OPUS, g722,pcmu'), ['OPUS', 'g722', 'pcmu'])
+    const wrong: readonly (readonly [list: string, message: RegExp])[] = [
+      ['opus,G729', /--codecs: "G729" is not a codec; name some of PCMU, .*opus/],
+      ['L16', /--codecs: "L16" is not a codec; .*L16\/16000/],
+      ['PCMU,', /--codecs: "PCMU," has an empty name/],
+      ['', /--codecs: "" has an empty name/],
+      ['PCMU,pcmu', /--codecs: "pcmu" is named twice/],
+    ]
+    for (const [list, message] of wrong) t.throws(() => read(list), { code: 'SIP_OPTION', message }, list)
   },
 )
