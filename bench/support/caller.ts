@@ -12,6 +12,20 @@ interface PlacedCall {
   readonly mediaPort: number
 }
 
+/** What the calls offer beside their address. */
+export interface OfferedMedia {
+  readonly profile: 'RTP/AVP' | 'RTP/SAVP'
+  readonly payloadType: number
+  /** The attribute lines, without line ends. */
+  readonly attributes: readonly string[]
+}
+
+const g711: OfferedMedia = {
+  profile: 'RTP/AVP',
+  payloadType: 0,
+  attributes: ['a=rtpmap:0 PCMU/8000', 'a=ptime:20'],
+}
+
 const answerTimeoutMs = 10_000
 /** Calls that wait for their answer at one time, so that no receive buffer overflows. */
 const batch = 50
@@ -37,11 +51,11 @@ export class BenchCaller {
   }
 
   /** Calls once for each local RTP port; resolves with the answerer's RTP port for each. */
-  async place(ports: readonly number[]): Promise<readonly number[]> {
+  async place(ports: readonly number[], media: OfferedMedia = g711): Promise<readonly number[]> {
     const targets: number[] = []
     for (let index = 0; index < ports.length; index += batch) {
       targets.push(
-        ...(await Promise.all(ports.slice(index, index + batch).map(port => this.#placeOne(port)))),
+        ...(await Promise.all(ports.slice(index, index + batch).map(port => this.#placeOne(port, media)))),
       )
     }
     return targets
@@ -57,7 +71,7 @@ export class BenchCaller {
     this.#socket.close()
   }
 
-  async #placeOne(port: number): Promise<number> {
+  async #placeOne(port: number, media: OfferedMedia): Promise<number> {
     this.#placed += 1
     const callId = `bench-${this.#socket.address().port}-${this.#placed}`
     const sdp = [
@@ -66,9 +80,8 @@ export class BenchCaller {
       's=-',
       'c=IN IP4 127.0.0.1',
       't=0 0',
-      `m=audio ${port} RTP/AVP 0`,
-      'a=rtpmap:0 PCMU/8000',
-      'a=ptime:20',
+      `m=audio ${port} ${media.profile} ${media.payloadType}`,
+      ...media.attributes,
       '',
     ].join('\r\n')
     const response = await this.#ask('INVITE', callId, `sip:bench@127.0.0.1:${this.#target}`, '', sdp)

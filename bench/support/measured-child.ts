@@ -24,10 +24,14 @@ interface Question {
   readonly collect: boolean
 }
 
-/** Called by the child: announces the ports it listens on, answers questions, ends when the parent does. */
+/**
+ * Called by the child: announces the ports it listens on, answers questions, ends when the parent does. `onCollected` begins a
+ * new round: what was counted has just been told.
+ */
 export function beMeasured(
   ports: readonly number[],
   counts: () => Readonly<Record<string, number>> = () => ({}),
+  onCollected: () => void = () => {},
 ): void {
   process.on('message', ({ collect }: Question) => {
     if (collect) collectGarbage()
@@ -41,6 +45,7 @@ export function beMeasured(
         counts: counts(),
       },
     })
+    if (collect) onCollected()
   })
   process.on('disconnect', () => process.exit())
   tellParent({ ready: ports })

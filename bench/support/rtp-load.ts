@@ -1,39 +1,58 @@
-/** The far end of many G.711 calls at once: 50 packets a second for each, by the wall clock, and counts what returns. */
+/** The far end of many calls at once: 50 packets a second for each, by the wall clock, and counts what returns. */
 
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
+import type { SrtpSender } from '../../src/media/srtp/sender.ts'
 
 const packetMs = 20
-const samplesPerPacket = 160
 const headerBytes = 12
+
+/** What the calls say. */
+export interface Voice {
+  readonly payloadType: number
+  /** RTP timestamp units of 20 ms. */
+  readonly unitsPerPacket: number
+  /** Said one after another, again and again; each call begins elsewhere. */
+  readonly payloads: readonly Uint8Array[]
+  /** A context of its own for each call that is to be protected. */
+  readonly srtp?: (call: number) => SrtpSender
+}
 
 interface Leg {
   readonly socket: Socket
   readonly packet: Buffer
+  readonly srtp: SrtpSender | undefined
+  /** Of the payload to say next. */
+  next: number
   target: number
 }
 
 export class RtpLoad {
   readonly #legs: readonly Leg[]
+  readonly #voice: Voice
   #sent = 0
   #received = 0
   #talking: Promise<void> | undefined
   #stopped = false
 
-  private constructor(legs: readonly Leg[]) {
+  private constructor(legs: readonly Leg[], voice: Voice) {
     this.#legs = legs
+    this.#voice = voice
     for (const { socket } of legs) socket.on('message', () => (this.#received += 1))
   }
 
-  static async open(calls: number): Promise<RtpLoad> {
+  /** Without a voice they say G.711. */
+  static async open(calls: number, voice: Voice = g711): Promise<RtpLoad> {
     const legs: Leg[] = []
     for (let index = 0; index < calls; index += 1) {
       const socket = createSocket('udp4')
       socket.bind(0, '127.0.0.1')
       await once(socket, 'listening')
-      legs.push({ socket, packet: firstPacket(index), target: 0 })
+      const srtp = voice.srtp?.(index)
+      const packet = firstPacket(index, voice, srtp?.rtpOverhead ?? 0)
+      legs.push({ socket, packet, srtp, next: index, target: 0 })
     }
-    return new RtpLoad(legs)
+    return new RtpLoad(legs, voice)
   }
 
   /** Where each leg receives, for the SDP. */
@@ -68,7 +87,10 @@ export class RtpLoad {
   }
 
   close(): void {
-    for (const { socket } of this.#legs) socket.close()
+    for (const { socket, srtp } of this.#legs) {
+      socket.close()
+      srtp?.close()
+    }
   }
 
   async #talk(): Promise<void> {
@@ -85,21 +107,37 @@ export class RtpLoad {
   #sendNext(index: number): void {
     const leg = this.#legs[index]
     if (leg === undefined) return
-    const { packet } = leg
+    const { packet, srtp } = leg
+    const { payloads, unitsPerPacket } = this.#voice
     packet.writeUInt16BE((packet.readUInt16BE(2) + 1) & 0xffff, 2)
-    packet.writeUInt32BE((packet.readUInt32BE(4) + samplesPerPacket) >>> 0, 4)
+    packet.writeUInt32BE((packet.readUInt32BE(4) + unitsPerPacket) >>> 0, 4)
+    const payload = payloads[leg.next % payloads.length] as Uint8Array
+    leg.next += 1
+    packet.set(payload, headerBytes)
+    const plain = headerBytes + payload.length
+    const length = srtp === undefined ? plain : srtp.protectRtp(packet, plain)
+    if (length < 0) throw new Error(`Packet of call ${index + 1} could not be protected: ${length}`)
     // The system has copied the packet when `send` returns, so that the next one may be written over it.
-    leg.socket.send(packet, leg.target, '127.0.0.1')
+    leg.socket.send(packet, 0, length, leg.target, '127.0.0.1')
   }
 }
 
-/** PCMU with a payload that is not silence; each call with an SSRC of its own. */
-function firstPacket(index: number): Buffer {
-  const packet = Buffer.alloc(headerBytes + samplesPerPacket)
+/** PCMU with a payload that is not silence. */
+const g711: Voice = {
+  payloadType: 0,
+  unitsPerPacket: 160,
+  payloads: Array.from({ length: 8 }, (_, start) =>
+    Uint8Array.from({ length: 160 }, (_sample, sample) => (sample * 7 + start) & 0xff),
+  ),
+}
+
+/** Each call with an SSRC of its own; room for the longest payload and what SRTP adds. */
+function firstPacket(index: number, { payloadType, payloads }: Voice, overhead: number): Buffer {
+  const longest = Math.max(...payloads.map(payload => payload.length))
+  const packet = Buffer.alloc(headerBytes + longest + overhead)
   packet[0] = 0x80
+  packet[1] = payloadType
   packet.writeUInt32BE(0x0ff00000 + index, 8)
-  for (let sample = 0; sample < samplesPerPacket; sample += 1)
-    packet[headerBytes + sample] = (sample * 7 + index) & 0xff
   return packet
 }
 

@@ -18,6 +18,8 @@ import type { CallMedia, CallRecord, CallTimes } from './call-record.ts'
 import { admissionOf, callMedia } from './call-record.ts'
 import { Journal } from './journal.ts'
 import type { LadderEntry } from './ladder.ts'
+import type { KnownCall } from './known-call.ts'
+import { knownCall } from './known-call.ts'
 import { formatLadder, summarise } from './ladder.ts'
 import { callKey, methodOf, placeOf } from './parties.ts'
 import type { MessagePlace } from './parties.ts'
@@ -57,7 +59,8 @@ interface CallTrace {
   peer: string | undefined
   peerName: string
   localName: string
-  call: Call | undefined
+  /** The call itself only while it is under way. */
+  call: Call | KnownCall | undefined
   answered: boolean
   ended: CallEnded | undefined
   media: CallMedia | undefined
@@ -209,9 +212,10 @@ export class Trace {
     trace.ended = ended
     trace.at.end ??= at
     trace.media = mediaOf(call)
+    trace.call = knownCall(call, this.#carrierHeaders)
     this.#note(trace, at, `ended by ${ended.by}: ${ended.cause}`)
     this.#keep(trace)
-    const record = this.#recordOf(trace, call)
+    const record = this.#recordOf(trace, trace.call)
     this.#journal?.append({ event: 'ended', record })
     this.#onRecord?.(record)
   }
@@ -303,9 +307,10 @@ export class Trace {
     else trace.dropped += 1
   }
 
-  #recordOf(trace: CallTrace, call: Call): CallRecord {
+  #recordOf(trace: CallTrace, traced: Call | KnownCall): CallRecord {
     const { at } = trace
-    const ids = carrierIds(call.headers, this.#carrierHeaders)
+    const call = 'carrierIds' in traced ? traced : knownCall(traced, this.#carrierHeaders)
+    const ids = [...call.carrierIds]
     addIds(ids, trace.carrierIds)
     return {
       id: call.id,
@@ -314,8 +319,8 @@ export class Trace {
       direction: call.direction,
       state: trace.ended === undefined ? 'in progress' : 'ended',
       personal: {
-        from: (call.direction === 'inbound' ? call.remote : call.local).uriText,
-        to: (call.direction === 'inbound' ? call.local : call.remote).uriText,
+        from: call.from,
+        to: call.to,
         dialled: trace.dialled,
         ...(call.admission?.user === undefined ? {} : { admittedUser: call.admission.user }),
         digitsReceived: trace.digitsReceived,
