@@ -54,6 +54,7 @@ export interface DtmfOptions extends Cancellable {
 export interface MediaWishes {
   readonly codecs?: readonly CodecName[] | undefined
   readonly srtp?: SrtpMode | SrtpOptions | undefined
+  readonly comfortNoise?: boolean | undefined
 }
 
 /** What a call needs of the endpoint it belongs to. */
@@ -66,6 +67,7 @@ export interface CallContext {
     readonly token: string
     readonly codecs: MediaWishes['codecs']
     readonly srtp: MediaWishes['srtp']
+    readonly comfortNoise: MediaWishes['comfortNoise']
     readonly towards: Flow | Destination
   }): Promise<MediaSession>
   /** Our host in that direction, as others are told. */

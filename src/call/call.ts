@@ -276,8 +276,8 @@ export abstract class Call extends SafeEmitter<CallEvents> {
 
   /** Opens the audio of this call; what ends too early closes it again. */
   protected async prepareMedia(wishes: MediaWishes, towards: Flow | Destination): Promise<MediaSession> {
-    const { codecs, srtp } = wishes
-    const media = await this.context.openMedia({ token: this.id, codecs, srtp, towards })
+    const { codecs, srtp, comfortNoise } = wishes
+    const media = await this.context.openMedia({ token: this.id, codecs, srtp, comfortNoise, towards })
     if (this.#endedValue !== undefined) {
       void media.close()
       throw this.signal.reason

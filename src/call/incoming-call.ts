@@ -22,6 +22,8 @@ export interface AnswerOptions extends Pick<CallControlOptions, 'maxDurationMs' 
   readonly codecs?: readonly CodecName[]
   /** Whether SRTP is taken, or demanded; default what the endpoint says. */
   readonly srtp?: SrtpMode | SrtpOptions
+  /** Whether comfort noise is taken; default what the endpoint says. */
+  readonly comfortNoise?: boolean
   /** Added to the 200. */
   readonly headers?: HeaderList
 }
@@ -33,6 +35,8 @@ export interface ProgressOptions {
   readonly codecs?: readonly CodecName[]
   /** As `AnswerOptions.srtp`; it holds for the answer, too. */
   readonly srtp?: SrtpMode | SrtpOptions
+  /** As `AnswerOptions.comfortNoise`; it holds for the answer, too. */
+  readonly comfortNoise?: boolean
   /** Added to the provisional response. */
   readonly headers?: HeaderList
 }

@@ -19,6 +19,7 @@ export interface MediaFactoryOptions {
   readonly opus?: OpusOptions
   readonly rtp?: RtpOptions
   readonly srtp?: SrtpMode | SrtpOptions
+  readonly comfortNoise?: boolean
   /** The addresses SIP is bound to, numeric. */
   readonly boundTo: () => readonly string[]
 }
@@ -49,12 +50,13 @@ export class MediaFactory {
     readonly token: string
     readonly codecs?: readonly CodecName[] | undefined
     readonly srtp?: SrtpMode | SrtpOptions | undefined
+    readonly comfortNoise?: boolean | undefined
     /** The address SDP names. */
     readonly advertise: string
     /** The address to bind, when SIP knows it from the INVITE. */
     readonly bind?: string | undefined
   }): Promise<MediaSession> {
-    const { advertise, srtp = this.#options.srtp } = request
+    const { advertise, srtp = this.#options.srtp, comfortNoise = this.#options.comfortNoise } = request
     return MediaSession.open({
       runtime: this.#options.runtime,
       ports: this.#pool(request.bind ?? this.#bindFor(advertise)),
@@ -66,6 +68,7 @@ export class MediaFactory {
       timeoutMs: this.#rtp.timeoutMs,
       firstPacketTimeoutMs: this.#rtp.firstPacketTimeoutMs,
       ...(srtp !== undefined && { srtp }),
+      ...(comfortNoise !== undefined && { comfortNoise }),
       call: request.token,
     })
   }

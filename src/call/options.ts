@@ -72,6 +72,11 @@ export interface EndpointOptions extends EndpointControlOptions, EndpointAdmissi
    * signalling that carries them: use it with TLS. A trunk, a call and an answer may each say otherwise.
    */
   readonly srtp?: SrtpMode | SrtpOptions
+  /**
+   * Comfort noise (RFC 3389), offered and taken beside G.711, G.722 and L16: where both sides have it, silence is described by a few
+   * octets now and then instead of being sent. Default false. A call and an answer may each say otherwise. See docs/codecs.md.
+   */
+  readonly comfortNoise?: boolean
   readonly limits?: Partial<EndpointLimits>
   /** Goes into User-Agent and Server. Default `Offhook`. */
   readonly userAgent?: string

@@ -45,6 +45,8 @@ export interface CallOptions
   readonly codecs?: readonly CodecName[]
   /** Whether SRTP is offered, or demanded; default what the trunk or else the endpoint says. */
   readonly srtp?: SrtpMode | SrtpOptions
+  /** Whether comfort noise is offered; default what the endpoint says. */
+  readonly comfortNoise?: boolean
   /** Who calls, beyond From: P-Asserted-Identity, Privacy, Diversion, User-to-User ... */
   readonly identity?: IdentityOptions
   /** Added to the INVITE. */
@@ -107,8 +109,8 @@ export class OutgoingCall extends Call {
     signal?.throwIfAborted()
     this.limits.set(options)
     const from = plan.from ?? anonymousFrom(this.context.hostTowards(plan.towards))
-    const { codecs, srtp = plan.srtp } = options
-    const media = await this.prepareMedia({ codecs, srtp }, plan.towards)
+    const { codecs, srtp = plan.srtp, comfortNoise } = options
+    const media = await this.prepareMedia({ codecs, srtp, comfortNoise }, plan.towards)
     signal?.throwIfAborted()
     const answered = this.#untilAnswered(signal, plan.ringMs)
     const { sessionTimer, followRedirects = this.context.followRedirects } = options

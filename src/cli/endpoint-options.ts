@@ -89,12 +89,12 @@ function pem(args: Args, name: string): string | undefined {
 /** Wrong names are told of here, as the option they came with. */
 function codecList(text: string): readonly string[] {
   const names = text.split(',').map(name => name.trim())
-  const known = codecNames.map(name => name.toLowerCase())
+  const known = new Set(codecNames.map(name => name.toLowerCase()))
   const keys = names.map(name => name.toLowerCase())
   const there = `name some of ${codecNames.join(', ')}, with commas between`
   for (const [i, key] of keys.entries()) {
     if (key === '') throw new OptionError('--codecs', `"${text}" has an empty name; ${there}`)
-    if (!known.includes(key)) throw new OptionError('--codecs', `"${names[i]}" is not a codec; ${there}`)
+    if (!known.has(key)) throw new OptionError('--codecs', `"${names[i]}" is not a codec; ${there}`)
     if (keys.indexOf(key) !== i)
       throw new OptionError('--codecs', `"${names[i]}" is named twice; once will do`)
   }

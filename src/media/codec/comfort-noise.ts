@@ -180,6 +180,14 @@ export class ComfortNoiseEncoder {
     return distance >= noticeableSpectrum
   }
 
+  /** How much of the noise its own past tells, dB: some for coloured noise, 20 and more for tones. 0 before the first frame. */
+  get predictionGainDb(): number {
+    this.#model()
+    let rest = 1
+    for (let m = 0; m < this.#order; m += 1) rest *= 1 - this.#coefficients[m]! ** 2
+    return -10 * Math.log10(rest)
+  }
+
   /** Takes a frame of noise, of any length. */
   analyse(frame: Int16Array): void {
     const count = frame.length

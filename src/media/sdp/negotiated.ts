@@ -1,5 +1,6 @@
 import { addressOf } from './address.ts'
 import type { LocalCapabilities } from './capabilities.ts'
+import { type NegotiatedComfortNoise, comfortNoiseFor } from './comfort-noise.ts'
 import type { NegotiatedCrypto } from './crypto-negotiation.ts'
 import {
   type Direction,
@@ -71,6 +72,8 @@ export interface NegotiatedAudio {
   readonly receiveTelephoneEvents: ReadonlyMap<number, number>
   /** Clock rate of every comfort noise payload type (RFC 3389) that may be sent and arrive; absent when there is none. */
   readonly comfortNoise?: ReadonlyMap<number, number>
+  /** Absent: silence is sent as the codec has it. */
+  readonly sendComfortNoise?: NegotiatedComfortNoise
   /** Absent: plain RTP. */
   readonly crypto?: NegotiatedCrypto
   readonly rtcp: {
@@ -111,6 +114,7 @@ export function describeAudio(agreement: Agreement): NegotiatedAudio {
   const codec = codecs[0]!
   const mux = local.rtcpMux && remote.rtcpMux
   const telephoneEvent = eventFor(codec, events)
+  const sendComfortNoise = comfortNoiseFor(codec, comfortNoise, remote)
   return {
     mediaIndex: agreement.mediaIndex,
     protocol: local.protocol,
@@ -137,6 +141,7 @@ export function describeAudio(agreement: Agreement): NegotiatedAudio {
         comfortNoise.map(({ received }) => [received.payloadType, received.clockRate] as const),
       ),
     }),
+    ...(sendComfortNoise && { sendComfortNoise }),
     ...(crypto && { crypto }),
     rtcp: {
       mux,

@@ -95,7 +95,7 @@ export class MediaSession {
     this.#negotiator = new SdpNegotiator({
       random,
       capabilities: {
-        codecs: capabilitiesOf(this.#codecs),
+        codecs: capabilitiesOf(this.#codecs, options.comfortNoise),
         ...this.#local,
         rtcpMux: rtcpOptions(options.rtcp).mux ?? true,
         ...(options.ptime !== undefined && { ptime: options.ptime }),
@@ -194,7 +194,9 @@ export class MediaSession {
       this.#negotiator.offer(
         {
           ...(hold !== undefined && { direction: hold ? 'sendonly' : 'sendrecv' }),
-          ...(codecs !== undefined && { codecs: capabilitiesOf(chooseCodecs(codecs, this.#codecs)) }),
+          ...(codecs !== undefined && {
+            codecs: capabilitiesOf(chooseCodecs(codecs, this.#codecs), this.#options.comfortNoise),
+          }),
           ...(address !== undefined && { address: checkAddress(address), family: familyOf(address) }),
         },
         { rekey },

@@ -2,6 +2,7 @@ import { OptionError } from '../../runtime/errors.ts'
 import type { AudioCodec } from '../codec/codec.ts'
 import { isNamed } from '../codec/codec.ts'
 import type { CodecCapability } from '../sdp/capabilities.ts'
+import { comfortNoiseBeside } from '../sdp/comfort-noise.ts'
 
 /** What an offer is to change; what is not named stays as it is. */
 export interface OfferWishes {
@@ -35,9 +36,12 @@ export function chooseCodecs(names: readonly string[], known: readonly AudioCode
   })
 }
 
-/** The codecs as a description states them. */
-export function capabilitiesOf(codecs: readonly AudioCodec[]): readonly CodecCapability[] {
-  return codecs.map(codec => {
+/** The codecs as a description states them, with comfort noise (RFC 3389) behind them where it is wanted. */
+export function capabilitiesOf(
+  codecs: readonly AudioCodec[],
+  comfortNoise: boolean = false,
+): readonly CodecCapability[] {
+  const voices = codecs.map((codec): CodecCapability => {
     const { name, clockRate, payloadType, fmtp } = codec
     const channels = codec.rtpmapChannels ?? codec.channels
     return {
@@ -48,4 +52,5 @@ export function capabilitiesOf(codecs: readonly AudioCodec[]): readonly CodecCap
       ...(fmtp !== undefined && { fmtp }),
     }
   })
+  return comfortNoise ? [...voices, ...comfortNoiseBeside(codecs)] : voices
 }

@@ -9,6 +9,7 @@ import { RtpSender } from '../rtp/rtp-sender.ts'
 import type { NegotiatedAudio, NegotiatedCodec } from '../sdp/negotiated.ts'
 import type { DigitSender } from './digit-sender.ts'
 import { packetMs } from './packet-length.ts'
+import { SilenceSuppressor } from './silence-suppressor.ts'
 import { scratchFrames, scratchPayload } from './scratch.ts'
 
 export interface SenderOptions {
@@ -39,6 +40,8 @@ export class MediaSender {
   #codec: NegotiatedCodec | undefined
   #encoder: Encoder | undefined
   #resampler: Resampler | undefined
+  /** Set where comfort noise is agreed on for this codec. */
+  #silence: SilenceSuppressor | undefined
   #converted: Int16Array = new Int16Array(0)
   #packet: Int16Array = new Int16Array(0)
   #payload: Uint8Array = new Uint8Array(0)
@@ -105,6 +108,7 @@ export class MediaSender {
     const ptime = packetMs(codec, audio.ptime)
     const packetUnits = (codec.clockRate * ptime) / 1000
     const same = isSame(before, agreed)
+    this.#spareSilence(codec, audio, same)
     if (same && packetUnits === this.#packetUnits) return
     if (before !== undefined && before.clockRate !== agreed.clockRate)
       this.#rtp.changeSource(this.#random.uint32())
@@ -131,6 +135,7 @@ export class MediaSender {
   /** Time passes in which nothing may be sent: hold, or before there is an address. */
   rest(frames: number): void {
     this.#waiting.discard(this.#waiting.length)
+    this.#silence?.interrupt()
     this.#rtp.skip(frames * this.#frameUnits)
   }
 
@@ -148,12 +153,13 @@ export class MediaSender {
       const { payloadType } = event
       this.#send(rtp.packetAt(event.payload, payloadType, event.timestamp, event.marker), remote)
       rtp.skip(this.#frameUnits)
+      this.#silence?.interrupt()
       return undefined
     }
     const count = event === undefined ? sink.readFrame(this.#frame) : 0
     if (count === 0) {
       if (event !== undefined) this.#frame.fill(0)
-      if (!this.#speaksAlways && this.#waiting.length === 0 && isSilent(this.#frame)) {
+      if (this.#mayRest(event !== undefined) && this.#waiting.length === 0 && isSilent(this.#frame)) {
         rtp.skip(this.#frameUnits)
         return undefined
       }
@@ -174,6 +180,7 @@ export class MediaSender {
 
   #audio(frame: Int16Array, remote: MediaAddress): void {
     const pcm = this.#resampler === undefined ? frame : this.#convert(this.#resampler, frame)
+    if (this.#silence !== undefined && this.#isSpared(this.#silence, pcm, remote)) return
     if (pcm.length === this.#packet.length && this.#channels === 1 && this.#waiting.length === 0) {
       this.#encode(pcm, remote)
       return
@@ -183,6 +190,31 @@ export class MediaSender {
       this.#waiting.shift(this.#packet)
       this.#encode(this.#packet, remote)
     }
+  }
+
+  /** Whether an empty frame needs no packet: the owner wants none, or it is the pause of a digit within a silence. */
+  #mayRest(isDigit: boolean): boolean {
+    if (this.#silence === undefined) return !this.#speaksAlways
+    return isDigit && !this.#silence.speaking
+  }
+
+  /** Comfort noise comes and goes with what is agreed; while it stays, so does what is known of the background. */
+  #spareSilence(codec: AudioCodec, { sendComfortNoise }: NegotiatedAudio, same: boolean): void {
+    if (sendComfortNoise === undefined) this.#silence = undefined
+    else if (!same || this.#silence?.payloadType !== sendComfortNoise.payloadType)
+      this.#silence = new SilenceSuppressor(codec, sendComfortNoise)
+  }
+
+  /** True when the frame was silence and need not be sent; a description of it is, when it is time. */
+  #isSpared(silence: SilenceSuppressor, pcm: Int16Array, remote: MediaAddress): boolean {
+    // A packet that has begun is sent whole.
+    if (silence.push(pcm) || this.#waiting.length > 0) return false
+    const payload = silence.description()
+    const rtp = this.#rtp
+    if (payload !== undefined)
+      this.#send(rtp.packetAt(payload, silence.payloadType, rtp.timestamp, false), remote)
+    rtp.skip(this.#frameUnits)
+    return true
   }
 
   #encode(pcm: Int16Array, remote: MediaAddress): void {

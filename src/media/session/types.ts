@@ -37,6 +37,8 @@ export interface MediaSessionOptions {
   readonly firstPacketTimeoutMs?: number
   /** What is sent while nothing is written: silence (default), so that the peer does not time out, or nothing. */
   readonly idle?: 'silence' | 'off'
+  /** Offer comfort noise and take it (RFC 3389); where the peer does too, silence is described instead of sent. Default false. */
+  readonly comfortNoise?: boolean
   /** Frames kept for a slow reader of `input`; default 50. */
   readonly inputFrames?: number
   /** `output.write` waits above this; default 1000 ms. */
