@@ -59,20 +59,15 @@ export class LossConcealer {
   }
 
   /** Takes a frame that arrived. After a gap its beginning is changed in place: cross-faded with the synthetic signal. */
-  receive(pcm: Int16Array): void {
-    if (this.#missing > 0) this.#reenter(pcm, pcm.length)
-    this.#remember(pcm)
-  }
-
-  /** `receive` in two steps, for a frame that is changed in between; `rejoin` is its beginning, of `length` samples of `pcm`. */
-  rejoin(pcm: Int16Array, length: number): void {
-    if (this.#missing > 0) this.#reenter(pcm, length)
+  receive(pcm: Int16Array, from: number = 0, to: number = pcm.length): void {
+    if (this.#missing > 0) this.#reenter(pcm, from, to - from)
+    this.#remember(pcm, from, to)
   }
 
   /** Notes what was played, whoever made it: what is concealed next goes on from there. */
-  remember(pcm: Int16Array): void {
+  remember(pcm: Int16Array, from: number = 0, to: number = pcm.length): void {
     this.#missing = 0
-    this.#remember(pcm)
+    this.#remember(pcm, from, to)
   }
 
   /** Copies the newest `count` samples played, real or not, to the start of `out`; zeros where there were none. */
@@ -89,12 +84,12 @@ export class LossConcealer {
     }
   }
 
-  /** Fills `out` with what most likely was in the frame that did not arrive; silence once the gap is longer than 60 ms. */
-  conceal(out: Int16Array): void {
+  /** Fills `out` from `from` to `to` with what most likely was in the frame that did not arrive; silence once the gap is longer than 60 ms. */
+  conceal(out: Int16Array, from: number = 0, to: number = out.length): void {
     if (this.#missing === 0) this.#begin()
-    for (let i = 0; i < out.length; i += 1) out[i] = Math.round(this.#next())
-    this.#concealed += out.length
-    this.#remember(out)
+    for (let i = from; i < to; i += 1) out[i] = Math.round(this.#next())
+    this.#concealed += to - from
+    this.#remember(out, from, to)
   }
 
   /** Forgets the past: another stream begins. */
@@ -103,33 +98,34 @@ export class LossConcealer {
     this.#missing = 0
   }
 
-  #reenter(pcm: Int16Array, length: number): void {
+  #reenter(pcm: Int16Array, from: number, length: number): void {
     const missingMs = (this.#missing * 1000) / this.sampleRate
     const overlapMs = Math.min(longestReentryMs, reentryMs * Math.max(1, missingMs / 10))
     const overlap = Math.min(length, Math.round((this.sampleRate * overlapMs) / 1000))
     for (let i = 0; i < overlap; i += 1) {
       const weight = (i + 1) / (overlap + 1)
-      pcm[i] = Math.round(pcm[i]! * weight + this.#next() * (1 - weight))
+      pcm[from + i] = Math.round(pcm[from + i]! * weight + this.#next() * (1 - weight))
     }
     this.#missing = 0
   }
 
-  #remember(pcm: Int16Array): void {
+  #remember(pcm: Int16Array, from: number, to: number): void {
     const history = this.#history
     const size = history.length
+    const length = to - from
     let at = this.#at
-    if (at + pcm.length <= size) {
+    if (length === pcm.length && at + length <= size) {
       history.set(pcm, at)
-      at += pcm.length
+      at += length
       this.#at = at === size ? 0 : at
     } else {
-      for (let i = Math.max(0, pcm.length - size); i < pcm.length; i += 1) {
+      for (let i = Math.max(from, to - size); i < to; i += 1) {
         history[at] = pcm[i]!
         at = at + 1 === size ? 0 : at + 1
       }
       this.#at = at
     }
-    this.#held = Math.min(size, this.#held + pcm.length)
+    this.#held = Math.min(size, this.#held + length)
   }
 
   #begin(): void {

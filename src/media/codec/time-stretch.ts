@@ -8,8 +8,11 @@ const alike = 0.9
 const barelyAlike = 0.3
 /** Mean square below which anything may be cut or repeated unheard (-44 dBFS). */
 const quietPower = 200 ** 2
-/** Cross-fade where quiet sound is cut, ms. */
+/** Every so many-th sample tells whether sound is quiet. */
+const QUIET_STRIDE = 3
+/** Cross-fade where quiet sound is cut, ms, and the most that is put into it at a time: a frame. */
 const quietFadeMs = 5
+const quietGrowthMs = 20
 
 /**
  * Makes speech shorter or longer without a gap and without changing its pitch: a whole number of pitch periods is taken out or
@@ -38,24 +41,24 @@ export class TimeStretcher {
     this.#window = samples(windowMs)
     this.#fade = samples(quietFadeMs)
     this.#step = Math.max(1, Math.round(sampleRate / 8000))
-    this.pastSamples = this.#longest
-    this.longestGrowth = this.#longest
+    this.pastSamples = samples(quietGrowthMs)
+    this.longestGrowth = samples(quietGrowthMs)
   }
 
   /**
-   * Shortens the first `length` samples of `pcm` in place by up to `most`; 30 ms of sound or more serve well. Returns the new
-   * length. The first sample stays where it is, so that it continues what came before.
+   * Shortens the `length` samples of `pcm` from `from` on in place by up to `most`; 30 ms of sound or more serve well. Returns
+   * the new length. The first sample stays where it is, so that it continues what came before.
    */
-  shrink(pcm: Int16Array, length: number, most: number, urgent: boolean): number {
-    if (this.isQuiet(pcm, 0, length)) {
+  shrink(pcm: Int16Array, from: number, length: number, most: number, urgent: boolean): number {
+    if (this.isQuiet(pcm, from, from + length)) {
       const cut = Math.min(most, length - this.#fade)
-      return cut <= 0 ? length : this.#cut(pcm, length, cut, this.#fade)
+      return cut <= 0 ? length : this.cut(pcm, from, length, cut)
     }
     const window = Math.min(this.#window, length >> 1)
     const longest = Math.min(this.#longest, most, length - window)
-    const lag = this.#bestLag(pcm, 0, window, longest, 1)
+    const lag = this.#bestLag(pcm, from, window, longest, 1)
     if (lag === 0 || this.#score < (urgent ? barelyAlike : alike)) return length
-    return this.#cut(pcm, length, lag, Math.min(lag, length - lag))
+    return this.#cut(pcm, from, length, lag, Math.min(lag, length - lag))
   }
 
   /**
@@ -63,9 +66,9 @@ export class TimeStretcher {
    * (`pastSamples`) is what was played before. `pcm` must have room for `longestGrowth` more. Returns the new length.
    */
   grow(pcm: Int16Array, from: number, length: number, most: number, urgent: boolean): number {
-    const longest = Math.min(this.#longest, most, from)
+    const quiet = this.isQuiet(pcm, from, from + length)
+    const longest = Math.min(quiet ? this.longestGrowth : this.#longest, most, from)
     const window = Math.min(this.#window, length)
-    const quiet = this.isQuiet(pcm, from - longest, from + length)
     const lag = quiet ? longest : this.#bestLag(pcm, from, window, longest, -1)
     if (lag <= 0 || (!quiet && this.#score < (urgent ? barelyAlike : alike))) return length
     pcm.copyWithin(from + lag, from, from + length)
@@ -80,17 +83,23 @@ export class TimeStretcher {
 
   /** Whether nobody would hear a change of `pcm` from `from` to `to`. */
   isQuiet(pcm: Int16Array, from: number, to: number): boolean {
+    const limit = (quietPower * (to - from)) / QUIET_STRIDE
     let power = 0
-    for (let i = from; i < to; i += 1) power += pcm[i]! * pcm[i]!
-    return power < quietPower * (to - from)
+    for (let i = from; i < to && power < limit; i += QUIET_STRIDE) power += pcm[i]! * pcm[i]!
+    return power < limit
   }
 
-  #cut(pcm: Int16Array, length: number, cut: number, fade: number): number {
-    for (let i = 0; i < fade; i += 1) {
-      const weight = (i + 1) / (fade + 1)
+  /** Takes `cut` samples out of quiet sound: the `length` samples of `pcm` from `from` on; returns how many are left. */
+  cut(pcm: Int16Array, from: number, length: number, cut: number): number {
+    return this.#cut(pcm, from, length, cut, Math.min(this.#fade, length - cut))
+  }
+
+  #cut(pcm: Int16Array, from: number, length: number, cut: number, fade: number): number {
+    for (let i = from; i < from + fade; i += 1) {
+      const weight = (i - from + 1) / (fade + 1)
       pcm[i] = Math.round(pcm[i]! * (1 - weight) + pcm[cut + i]! * weight)
     }
-    pcm.copyWithin(fade, cut + fade, length)
+    pcm.copyWithin(from + fade, from + cut + fade, from + length)
     return length - cut
   }
 

@@ -70,6 +70,8 @@ export interface JitterBufferSnapshot {
   /** How long the sound now being played has waited behind the fastest packets. */
   readonly delayMs: number
   readonly targetDelayMs: number
+  /** The delay never grows beyond this. */
+  readonly maxDelayMs: number
   /** Transit time of the fastest packets of the last ten seconds less that of the first packet; NaN before it. */
   readonly baselineMs: number
 }

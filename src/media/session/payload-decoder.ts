@@ -61,7 +61,8 @@ export class PayloadDecoder {
 
   /** Valid until the next call. */
   decode(payload: Uint8Array): Int16Array {
-    const room = this.#room(this.codec.maxSamples(payload.length))
+    const { codec } = this
+    const room = this.#room(codec.samplesIn?.(payload) ?? codec.maxSamples(payload.length))
     return this.#finish(room, this.#decoder.decode(payload, room))
   }
 

@@ -39,6 +39,7 @@ export class PlayOut {
   readonly #samplesPerMs: number
   readonly #frameMs: number
   readonly #concealer: LossConcealer
+  readonly #bench: Workbench
   #decoders: Map<number, PayloadDecoder> = new Map()
   #noiseTypes: ReadonlyMap<number, number> | undefined
   #noise: ReceivedNoise | undefined
@@ -61,6 +62,7 @@ export class PlayOut {
     this.#samplesPerMs = sampleRate / 1000
     this.#frameMs = frameMs
     this.#concealer = new LossConcealer(sampleRate)
+    this.#bench = workbench(sampleRate)
     this.jitter = new JitterBuffer({
       ...options.delay,
       clockRate,
@@ -104,6 +106,10 @@ export class PlayOut {
       const result = this.jitter.pull(now)
       if (result.kind === 'normal' && this.#decodeFrame(result, out)) return false
       concealed = this.#perform(result, now)
+    } else if (this.#restLength < out.length) {
+      const result = this.jitter.pull(now, (out.length - this.#restLength) / this.#samplesPerMs)
+      if (result.kind === 'normal' && this.#decodeAcross(result, out, now)) return false
+      concealed = this.#perform(result, now)
     }
     while (this.#restLength < out.length) {
       const roomMs = (out.length - this.#restLength) / this.#samplesPerMs
@@ -129,6 +135,38 @@ export class PlayOut {
     this.#concealer.receive(out)
     this.#silent = false
     if (this.#spare.length < SPARE_PAYLOADS) this.#spare.push(payload)
+    return true
+  }
+
+  // Packets as long as frames that lie across them, since sound was stretched: a part of each is kept for the next frame. In the
+  // first pause that part is cut out, and they fall together again.
+  #decodeAcross(result: Playout, out: Int16Array, now: number): boolean {
+    const { payload } = result
+    const decoder = this.#use(result.payloadType)
+    if (decoder === undefined || !decoder.fits(payload, out.length)) return false
+    const count = out.length
+    const kept = this.#restLength
+    const decoded = decoder.decodeInto(payload, out)
+    if (decoded < count) out.fill(0, decoded)
+    this.#concealer.receive(out)
+    this.#silent = false
+    if (this.#spare.length < SPARE_PAYLOADS) this.#spare.push(payload)
+    const { work, stretcher } = this.#bench
+    const rest = this.#rest
+    const from = this.#restFrom
+    if (stretcher.isQuiet(out, 0, count)) {
+      stretcher.cut(out, 0, count, kept)
+      this.#noteStretch(-kept, true, now)
+      this.#restLength = 0
+    } else {
+      for (let i = 0; i < kept; i += 1) work[i] = out[count - kept + i]!
+    }
+    out.copyWithin(kept, 0, count - kept)
+    for (let i = 0; i < kept; i += 1) {
+      out[i] = rest[from + i]!
+      rest[i] = work[i]!
+    }
+    this.#restFrom = 0
     return true
   }
 
@@ -161,46 +199,54 @@ export class PlayOut {
   }
 
   #play(result: Playout, now: number): void {
-    const { kind, durationMs, stretchMs, urgent } = result
-    const { work, stretcher, past } = workbench(this.#options.sampleRate)
-    let length = this.#decodeTo(result, work, past, 0)
-    if (length === 0) {
-      // Agreed away since it was queued.
-      this.#silence(durationMs)
-      return
-    }
-    if (kind === 'normal') {
-      this.#emit(work, past, length)
-      return
-    }
-    const most = Math.round(stretchMs * this.#samplesPerMs)
-    let before = length
-    if (kind === 'shrink') {
-      while (length < SHRINK_FROM_MS * this.#samplesPerMs) {
-        const next = this.jitter.follow()
-        if (next === undefined) break
-        length = this.#decodeTo(next, work, past, length)
-      }
-      before = length
-      const sound = work.subarray(past, past + length)
-      const quiet = stretcher.isQuiet(sound, 0, length)
-      length = stretcher.shrink(sound, length, quiet ? this.#aligned(length, most) : most, urgent)
-      this.#noteStretch(length - before, quiet, now)
-    } else {
-      this.#concealer.past(work, past)
-      const quiet = stretcher.isQuiet(work, past, past + length)
-      length = stretcher.grow(work, past, length, most, urgent)
-      this.#noteStretch(length - before, quiet, now)
-    }
-    this.#emit(work, past, length)
+    const { kind, durationMs } = result
+    const most = Math.round(result.stretchMs * this.#samplesPerMs)
+    const { urgent } = result
+    const { work, past } = this.#bench
+    const length = this.#decodeTo(result, work, past, 0)
+    // Nothing when it was agreed away since it was queued.
+    if (length === 0) this.#silence(durationMs)
+    else if (kind === 'shrink') this.#emit(work, past, this.#shrink(length, most, urgent, now))
+    else if (kind === 'grow') this.#emit(work, past, this.#grow(length, most, urgent, now))
+    else this.#emit(work, past, length)
   }
 
-  // Where it is not heard, the cut is such that packets and frames fall together again: the short way is open then.
-  #aligned(length: number, most: number): number {
+  #shrink(decoded: number, most: number, urgent: boolean, now: number): number {
+    const { work, stretcher, past } = this.#bench
+    let length = decoded
+    while (length < SHRINK_FROM_MS * this.#samplesPerMs) {
+      const next = this.jitter.follow()
+      if (next === undefined) break
+      length = this.#decodeTo(next, work, past, length)
+    }
+    const quiet = stretcher.isQuiet(work, past, past + length)
+    const cut = quiet ? this.#alignedCut(length, most) : most
+    const left = stretcher.shrink(work, past, length, cut, urgent)
+    this.#noteStretch(left - length, quiet, now)
+    return left
+  }
+
+  #grow(length: number, most: number, urgent: boolean, now: number): number {
+    const { work, stretcher, past } = this.#bench
+    this.#concealer.past(work, past)
+    const quiet = stretcher.isQuiet(work, past, past + length)
+    const room = quiet ? this.#alignedGrowth(length) : most
+    const longer = stretcher.grow(work, past, length, room, urgent)
+    this.#noteStretch(longer - length, quiet, now)
+    return longer
+  }
+
+  // Where it is not heard, sound is changed such that packets and frames fall together again: the short way is open then.
+  #alignedCut(length: number, most: number): number {
     const frame = this.#frameMs * this.#samplesPerMs
     const over = (this.#restLength + length) % frame
     const cut = over === 0 ? frame : over
     return cut <= most ? cut : most
+  }
+
+  #alignedGrowth(length: number): number {
+    const frame = this.#frameMs * this.#samplesPerMs
+    return frame - ((this.#restLength + length) % frame)
   }
 
   #noteStretch(samples: number, quiet: boolean, now: number): void {
@@ -228,8 +274,8 @@ export class PlayOut {
       this.#silent = false
       return
     }
-    const { work } = workbench(this.#options.sampleRate)
-    this.#concealer.conceal(work.subarray(0, samples))
+    const { work } = this.#bench
+    this.#concealer.conceal(work, 0, samples)
     this.#append(work, 0, samples)
   }
 
@@ -247,7 +293,7 @@ export class PlayOut {
 
   #silence(durationMs: number): void {
     const samples = Math.max(1, Math.round(durationMs * this.#samplesPerMs))
-    const { work } = workbench(this.#options.sampleRate)
+    const { work } = this.#bench
     work.fill(0, 0, samples)
     if (!this.#silent) this.#fadeOut(work, samples)
     this.#concealer.reset()
@@ -269,7 +315,7 @@ export class PlayOut {
       this.#makeOwnNoise(durationMs, payload, payloadType)
       return
     }
-    const { work } = workbench(this.#options.sampleRate)
+    const { work } = this.#bench
     this.#noise.generate(work, 0, samples)
     if (!this.#silent) this.#fadeOut(work, samples)
     this.#concealer.reset()
@@ -287,19 +333,17 @@ export class PlayOut {
   // What was heard last dies away over what follows, instead of stopping short.
   #fadeOut(work: Int16Array, samples: number): void {
     const fade = Math.min(samples, Math.round(FADE_MS * this.#samplesPerMs))
-    const end = new Int16Array(fade)
-    this.#concealer.conceal(end)
+    this.#concealer.conceal(work, samples, samples + fade)
     for (let i = 0; i < fade; i += 1) {
       const weight = (i + 1) / (fade + 1)
-      work[i] = Math.round(work[i]! * weight + end[i]! * (1 - weight))
+      work[i] = Math.round(work[i]! * weight + work[samples + i]! * (1 - weight))
     }
     this.#silent = true
   }
 
   // Real sound, `length` samples of `pcm` from `from` on.
   #emit(pcm: Int16Array, from: number, length: number): void {
-    const sound = from === 0 && length === pcm.length ? pcm : pcm.subarray(from, from + length)
-    this.#concealer.receive(sound)
+    this.#concealer.receive(pcm, from, from + length)
     this.#silent = false
     this.#append(pcm, from, length)
   }

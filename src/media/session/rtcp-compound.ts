@@ -125,7 +125,7 @@ export function voipMetrics(parts: MetricsParts): VoipMetrics {
     receiverConfiguration: ENHANCED_CONCEALMENT | ADAPTIVE_BUFFER,
     jitterBufferNominal: word(jitter.targetDelayMs),
     jitterBufferMaximum: word(Math.max(jitter.targetDelayMs, jitter.delayMs)),
-    jitterBufferAbsoluteMaximum: MAX_BUFFER_MS,
+    jitterBufferAbsoluteMaximum: word(jitter.maxDelayMs),
   }
 }
 
@@ -141,7 +141,6 @@ export function burstTimes(
 }
 
 /** Of the jitter buffer, unless its owner says otherwise. */
-const MAX_BUFFER_MS = 500
 const ENHANCED_CONCEALMENT = 0b1000_0000
 const ADAPTIVE_BUFFER = 0b0011_0000
 

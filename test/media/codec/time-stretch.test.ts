@@ -35,7 +35,7 @@ function stretched(signal: Int16Array, rate: number, way: 'shrink' | 'grow'): In
       at === 0
         ? piece
         : way === 'shrink'
-          ? stretcher.shrink(sound, piece, most, false)
+          ? stretcher.shrink(sound, 0, piece, most, false)
           : stretcher.grow(work, past, piece, most, false)
     heard.push(...sound.subarray(0, length))
   }
@@ -84,7 +84,7 @@ for (const rate of rates)
 
 t.test('silence is cut as far as it is wanted, an onset not at all', async t => {
   const stretcher = timeStretcher(8000)
-  t.equal(stretcher.shrink(new Int16Array(320), 320, 200, false), 120)
+  t.equal(stretcher.shrink(new Int16Array(320), 0, 320, 200, false), 120)
   const onset = Int16Array.from({ length: 320 }, (_, i) => (i * 7919 * (i + 13)) % (1 + i * 60))
-  t.equal(stretcher.shrink(onset, 320, 120, false), 320)
+  t.equal(stretcher.shrink(onset, 0, 320, 120, false), 320)
 })
