@@ -13,6 +13,11 @@ export type {
 } from './call/call-types.ts'
 export type { AnswerOptions, IncomingCall, ProgressOptions, RejectOptions } from './call/incoming-call.ts'
 export type { CallOptions, Progress } from './call/outgoing-call.ts'
+export { bridge } from './call/bridge.ts'
+export type { Bridge, BridgeEnded, BridgeOptions, BridgeStats } from './call/bridge.ts'
+export { bridgeCodecs } from './call/bridge-codecs.ts'
+export type { RelayStats } from './media/session/media-bridge.ts'
+export type { RelayMode } from './media/session/relay.ts'
 export type {
   TransferCause,
   TransferOptions,

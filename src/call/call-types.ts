@@ -33,7 +33,7 @@ export interface CallEvents extends Record<string, unknown[]> {
 }
 
 /** The audio of a call. */
-export type Media = Pick<MediaSession, 'codec' | 'encryption' | 'input' | 'output' | 'stats'>
+export type Media = Pick<MediaSession, 'codec' | 'encryption' | 'passthrough' | 'input' | 'output' | 'stats'>
 
 export interface HangupOptions {
   /** Goes out as a Reason header (RFC 3326). */
@@ -81,6 +81,8 @@ export interface CallContext {
   readonly ringMs: number | undefined
   readonly desk: RequestDesk
   readonly transfers: TransferDesk
+  /** What the endpoint was told to speak. */
+  readonly codecs: readonly CodecName[]
   /** The call is over; `closing` settles when its recordings are written and its port is free. */
   onEnded(call: Call, closing: Promise<void>): void
 }

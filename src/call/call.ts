@@ -25,6 +25,7 @@ import { checkHeaders } from './checks.ts'
 import { CallHold, offerChange } from './call-hold.ts'
 import { CallLimits } from './call-limits.ts'
 import { CallRecordings } from './call-recordings.ts'
+import type { Bridgeable } from './bridge-codecs.ts'
 import type {
   CallContext,
   CallEvents,
@@ -251,6 +252,19 @@ export abstract class Call extends SafeEmitter<CallEvents> {
     return this.state === 'trying' ? undefined : replaceableDialog(this.session, this.#forkTags)
   }
 
+  /**
+   * What a bridge has to know.
+   * @internal
+   */
+  get bridgeable(): Bridgeable {
+    return {
+      media: this.#media,
+      confirmed: this.state === 'confirmed',
+      offered: this.offered,
+      endpointCodecs: this.context.codecs,
+    }
+  }
+
   /** Waits on the call's clock, so that it works in virtual time; resolves early when the call ends. */
   sleep(ms: number): Promise<void> {
     return sleep(this.context.clock, ms, this.signal)
@@ -258,6 +272,11 @@ export abstract class Call extends SafeEmitter<CallEvents> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.hangup()
+  }
+
+  /** The offer that came with the INVITE. */
+  protected get offered(): SessionBody | undefined {
+    return undefined
   }
 
   protected get openMedia(): MediaSession {

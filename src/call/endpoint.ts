@@ -140,6 +140,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       transfers: this.#transfers,
       duration: durationLimit(options),
       followRedirects: options.followRedirects,
+      codecs: options.codecs ?? ['PCMU', 'PCMA'],
       ringMs: ringLimit(options.ringTimeoutMs),
       desk,
       onEnded: (call, closing) => this.#over(call, closing),

@@ -85,6 +85,10 @@ export class IncomingCall extends Call {
     return this.session.invite
   }
 
+  protected override get offered(): SessionBody | undefined {
+    return this.session.offer
+  }
+
   get local(): NameAddr {
     return this.session.invite.to
   }

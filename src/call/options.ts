@@ -26,6 +26,7 @@ export type CodecName =
   | 'L16/16000'
   | 'L16/44100'
   | 'L16/48000'
+  | `passthrough:${string}`
   | (string & {})
 
 export interface RtpOptions {

@@ -3,6 +3,7 @@ import { realWork } from '../../runtime/real-work.ts'
 import type { AudioCodec } from './codec.ts'
 import { PCMA, PCMU } from './g711.ts'
 import type { OpusOptions } from './opus-options.ts'
+import { PASSTHROUGH_PREFIX, passthroughCodec, passthroughNames } from './passthrough.ts'
 
 /** How the codecs that have a choice are to be; what is not named has its default. */
 export interface CodecSettings {
@@ -41,17 +42,26 @@ const catalogue: readonly Entry[] = [
 export const codecNames: readonly string[] = catalogue.map(entry => entry.name)
 
 /**
- * The codec of that name, without regard to case: `PCMU`, `PCMA`, `G722`, `opus`, `L16/16000`. What it needs is
- * imported now and not before.
+ * The codec of that name, without regard to case: `PCMU`, `PCMA`, `G722`, `opus`, `L16/16000`, or `passthrough:G729` for one that
+ * a bridge carries without decoding. What it needs is imported now and not before.
  * @throws {OptionError} naming the codecs there are, or the package to install
  */
 export async function loadCodec(name: string, settings: CodecSettings = {}): Promise<AudioCodec> {
+  const carried = passthroughCodec(name)
+  if (carried !== undefined) return carried
   const wanted = name.toLowerCase()
   const entry = catalogue.find(candidate => candidate.name.toLowerCase() === wanted)
   if (entry !== undefined) return realWork(entry.load(settings))
   const alike = codecNames.filter(known => known.toLowerCase().startsWith(`${wanted}/`))
   if (alike.length > 0)
     throw new OptionError('codecs', `"${name}" has several clock rates; say which: ${alike.join(', ')}`)
+  const known = passthroughNames.find(candidate => candidate.toLowerCase() === wanted)
+  if (known !== undefined) {
+    throw new OptionError(
+      'codecs',
+      `"${name}" is not a codec Offhook has; to bridge its payloads as they are, name it "${PASSTHROUGH_PREFIX}${known}"`,
+    )
+  }
   throw new OptionError('codecs', `"${name}" is not a codec Offhook has; it has ${codecNames.join(', ')}`)
 }
 

@@ -55,6 +55,8 @@ export interface AudioCodec {
   readonly payloadType?: number
   /** Our parameters for the SDP: how we want to receive this codec. */
   readonly fmtp?: string
+  /** Nobody here can decode it: it is heard as silence, nothing is sent with it, and only a bridge passes it on. */
+  readonly passthrough?: true
   /** Octets that `samples` samples (all channels) may need at most. */
   maxPayloadBytes(samples: number): number
   /** Samples (all channels) that a payload of `bytes` octets may give at most. */

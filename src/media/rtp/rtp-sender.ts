@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { Random } from '../../runtime/runtime.ts'
 import { RTP_HEADER_LENGTH, writeRtpHeader } from './packet.ts'
+import type { RtpView } from './packet.ts'
 
 export interface RtpSenderOptions {
   readonly random: Random
@@ -97,6 +98,33 @@ export class RtpSender {
   /** Time passes without audio (a silence, frames lost to a stall, an event): the next audio packet opens a talkspurt. */
   skip(units: number): void {
     this.#timestamp = (this.#timestamp + units) >>> 0
+    this.#talkspurt = true
+  }
+
+  /**
+   * A packet of somebody else's stream as one of ours: its payload and marker as they are, our SSRC, and the numbers given, which may leave
+   * some out that come later. What we send next has the number above the highest.
+   */
+  relayed(
+    view: RtpView,
+    payloadType: number,
+    marker: boolean,
+    sequence: number,
+    timestamp: number,
+  ): Uint8Array {
+    const { bytes: from, payloadOffset, payloadLength } = view
+    const bytes = Buffer.allocUnsafe(RTP_HEADER_LENGTH + payloadLength)
+    writeRtpHeader(bytes, payloadType, marker, sequence, timestamp, this.#ssrc)
+    for (let i = 0; i < payloadLength; i += 1) bytes[RTP_HEADER_LENGTH + i] = from[payloadOffset + i]!
+    if (((sequence - this.#sequence) << 16) >> 16 >= 0) this.#sequence = (sequence + 1) & 0xffff
+    this.#packets += 1
+    this.#octets += payloadLength
+    return bytes
+  }
+
+  /** The next audio packet carries this timestamp, and opens a talkspurt. */
+  moveTo(timestamp: number): void {
+    this.#timestamp = timestamp
     this.#talkspurt = true
   }
 

@@ -11,6 +11,8 @@ export interface CodecCapability {
   readonly payloadType?: number
   /** Our parameters: how we want to receive this codec. */
   readonly fmtp?: string
+  /** An answer has the parameters of the offer: the payloads are passed on, so whatever they are will do. */
+  readonly mirrored?: true
 }
 
 /** SRTP by keys in the description (RFC 4568). */

@@ -145,7 +145,7 @@ export function createAnswer(
   const voice = all.filter(match => !isAuxiliary(match.offered))
   const kept = context.answerCodecs === 'first' ? voice.slice(0, 1) : voice
   const codecs: NegotiatedCodec[] = kept.map(({ offered, capability }) =>
-    agreedCodec(offered, offered, capability.fmtp),
+    agreedCodec(offered, offered, answeredFmtp(offered, capability)),
   )
   const extras = all.filter(match => isAuxiliary(match.offered) && !isTelephoneEvent(match.offered))
   const events = matchEvents(
@@ -155,7 +155,9 @@ export function createAnswer(
   )
   const understood = capabilities.telephoneEvents ?? '0-16'
   const payloads: PayloadFormat[] = [
-    ...[...kept, ...extras].map(({ offered, capability }) => answeredFormat(offered, capability.fmtp)),
+    ...[...kept, ...extras].map(({ offered, capability }) =>
+      answeredFormat(offered, answeredFmtp(offered, capability)),
+    ),
     ...events.map(event => answeredFormat(event, commonEvents(event.fmtp ?? defaultEvents, understood))),
   ]
   const wish = capabilities.direction ?? 'sendrecv'
@@ -344,6 +346,13 @@ function agreedCodec(
     ...(sent.fmtp !== undefined && { fmtp: sent.fmtp }),
     ...(localFmtp !== undefined && { localFmtp }),
   }
+}
+
+function answeredFmtp(
+  offered: PayloadFormat,
+  { fmtp, mirrored: alike }: CodecCapability,
+): string | undefined {
+  return alike === true ? offered.fmtp : fmtp
 }
 
 function answeredFormat(offered: PayloadFormat, fmtp: string | undefined): PayloadFormat {

@@ -46,6 +46,11 @@ export class DigitSender {
     return this.#sent
   }
 
+  /** Digits are being sent, or wait. */
+  get busy(): boolean {
+    return this.#busy
+  }
+
   configure(agreed: NegotiatedTelephoneEvent | undefined): void {
     const before = this.#agreed
     this.#agreed = agreed

@@ -12,6 +12,7 @@ import type { MediaAddress, NegotiatedAudio } from '../sdp/negotiated.ts'
 import { familyOf, resolveRemote } from './addresses.ts'
 import { MediaCrypto } from './crypto.ts'
 import type { DigitSender } from './digit-sender.ts'
+import type { FlowBridge } from './media-bridge.ts'
 import { MediaReceiver } from './receiver.ts'
 import { scratchFrames } from './scratch.ts'
 import { MediaSender } from './sender.ts'
@@ -103,6 +104,7 @@ export class MediaFlow implements PacedStream {
   #followed: object | undefined
   #trusted: string | undefined
   #skippedTicks = 0
+  #bridged: FlowBridge | undefined
 
   constructor(options: FlowOptions) {
     const { clock, events, source, sink, timeoutMs, firstPacketTimeoutMs } = options
@@ -132,6 +134,47 @@ export class MediaFlow implements PacedStream {
     this.sender = new MediaSender({ ...options, sampleRate: sink.sampleRate })
   }
 
+  /** What was agreed last. */
+  get audio(): NegotiatedAudio | undefined {
+    return this.#audio
+  }
+
+  /** Where packets may be sent to now. */
+  get target(): Pick<MediaAddress, 'address' | 'port'> | undefined {
+    return this.#sends ? this.#latch?.remote : undefined
+  }
+
+  get sink(): LiveAudioSink {
+    return this.#options.sink
+  }
+
+  get digits(): DigitSender {
+    return this.#options.digits
+  }
+
+  get codecs(): readonly AudioCodec[] {
+    return this.#options.codecs
+  }
+
+  /** Samples per second of what is heard and said. */
+  get sampleRate(): number {
+    return this.#source.sampleRate
+  }
+
+  get now(): number {
+    return this.#clock.now()
+  }
+
+  /** Set while the call is bridged to another. */
+  get bridged(): FlowBridge | undefined {
+    return this.#bridged
+  }
+
+  bridge(bridge: FlowBridge | undefined): void {
+    this.#bridged = bridge
+    this.receiver.relay = bridge?.outgoing
+  }
+
   /** Who spoke beside the peer, and where the peer is; `undefined` before the first agreement. */
   get sources(): SymmetricLatchSnapshot | undefined {
     return this.#latch?.snapshot()
@@ -156,6 +199,7 @@ export class MediaFlow implements PacedStream {
     this.#receives = audio.direction === 'sendrecv' || audio.direction === 'recvonly'
     this.#aim(audio)
     this.watch(this.#expectMedia)
+    this.#bridged?.update()
   }
 
   /** Silence counts as a fault only where media is expected, we are to receive, and nobody is on hold. */
@@ -229,6 +273,7 @@ export class MediaFlow implements PacedStream {
   }
 
   close(): void {
+    this.#bridged?.close()
     this.receiver.digits.flush()
     this.#crypto?.close()
     this.sender.close()
@@ -238,8 +283,9 @@ export class MediaFlow implements PacedStream {
   /** The pacer's turn, due at `dueAt`; `skipped` turns before it never came. */
   tick(dueAt: number, skipped: number, now: number): void {
     this.#skippedTicks += skipped
-    const heard = this.#hear(now, dueAt)
-    const sent = this.#say(skipped)
+    const bridge = this.#bridged
+    const heard = bridge === undefined ? this.#hear(now, dueAt) : this.#hearBridged(bridge, now, dueAt)
+    const sent = bridge === undefined ? this.#say(skipped) : bridge.incoming.say(skipped, now)
     if (this.onTurn !== undefined) this.onTurn(dueAt, heard, sent)
     if (now >= this.controlDueAt) this.control?.tick(now)
     // After a stall what came meanwhile is still in the socket: the next turn knows better.
@@ -269,6 +315,25 @@ export class MediaFlow implements PacedStream {
     if (!this.#receives) return undefined
     const concealed = this.receiver.frame(now, this.#frame)
     this.#source.push(this.#frame, dueAt - this.#startedAt, concealed)
+    return this.#frame
+  }
+
+  // Of a bridged call only what somebody listens to is decoded.
+  #hearBridged(bridge: FlowBridge, now: number, dueAt: number): Int16Array | undefined {
+    this.receiver.expireDigits(now)
+    if (!this.#receives) return undefined
+    const { outgoing } = bridge
+    if (!outgoing.listens) {
+      if (bridge.draining > 0) {
+        bridge.draining -= 1
+        this.receiver.frame(now, this.#frame)
+      }
+      return undefined
+    }
+    bridge.draining = DRAIN_TURNS
+    const concealed = this.receiver.frame(now, this.#frame)
+    if (bridge.tap) this.#source.push(this.#frame, dueAt - this.#startedAt, concealed)
+    outgoing.heard(this.#frame)
     return this.#frame
   }
 
@@ -315,6 +380,9 @@ export class MediaFlow implements PacedStream {
     else aim(remote)
   }
 }
+
+/** Turns in which what a bridged call had before is played to nobody: the longest delay of speech, and its concealment. */
+const DRAIN_TURNS = 10
 
 /** RTCP and not RTP: version 2 and a packet type of 192 to 223 (RFC 5761 §4). */
 function isRtcp(bytes: Uint8Array): boolean {

@@ -8,6 +8,7 @@ import { CallRecording } from '../audio/recording.ts'
 import type { Recording, RecordingOptions } from '../audio/recording.ts'
 import type { RecordingSink } from '../audio/recording-sink.ts'
 import type { AudioCodec } from '../codec/codec.ts'
+import { findCodec } from '../codec/codec.ts'
 import { PCMA, PCMU } from '../codec/g711.ts'
 import type { PacedHandle } from '../rtp/pacer.ts'
 import type { MediaPort } from '../rtp/port-pool.ts'
@@ -144,6 +145,28 @@ export class MediaSession {
   /** What was agreed last; `undefined` before the first agreement. */
   get negotiated(): NegotiatedAudio | undefined {
     return this.#audio
+  }
+
+  /** The codec we send with is one that nobody here decodes: `input` is silence, `output` is not sent, a bridge passes it on. */
+  get passthrough(): boolean {
+    const { name, clockRate } = this.codec
+    return findCodec(this.#codecs, name, clockRate)?.passthrough === true
+  }
+
+  /**
+   * Those the session was opened with.
+   * @internal
+   */
+  get codecs(): readonly AudioCodec[] {
+    return this.#codecs
+  }
+
+  /**
+   * `undefined` before the first agreement.
+   * @internal
+   */
+  get flow(): MediaFlow | undefined {
+    return this.#flow
   }
 
   /** Where our RTP is received, as the peer is told. */

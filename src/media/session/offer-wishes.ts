@@ -42,7 +42,7 @@ export function capabilitiesOf(
   comfortNoise: boolean = false,
 ): readonly CodecCapability[] {
   const voices = codecs.map((codec): CodecCapability => {
-    const { name, clockRate, payloadType, fmtp } = codec
+    const { name, clockRate, payloadType, fmtp, passthrough } = codec
     const channels = codec.rtpmapChannels ?? codec.channels
     return {
       name,
@@ -50,6 +50,7 @@ export function capabilitiesOf(
       ...(channels > 1 && { channels }),
       ...(payloadType !== undefined && { payloadType }),
       ...(fmtp !== undefined && { fmtp }),
+      ...(passthrough && { mirrored: true }),
     }
   })
   return comfortNoise ? [...voices, ...comfortNoiseBeside(codecs)] : voices

@@ -25,12 +25,21 @@ export interface ReceiverOptions extends DigitReceiverOptions {
   readonly onCodec: (codec: string) => void
 }
 
+/** Where a bridged call's packets go besides. The view is good for the length of the call. */
+export interface PacketRelay {
+  /** True when the packet is to be decoded as well. */
+  audio(packet: RtpView, now: number): boolean
+  event(packet: RtpView, now: number): void
+}
+
 /** The packet at hand, of whatever call: nobody keeps it beyond `datagram`. */
 const view = new RtpView()
 
 /** What a call's RTP becomes on its way in: datagrams go in, frames of PCM and digits come out. */
 export class MediaReceiver {
   readonly digits: DigitReceiver
+  /** Set while the call is bridged. */
+  relay: PacketRelay | undefined
   readonly #options: ReceiverOptions
   #playOut: PlayOut | undefined
   #eventRates: ReadonlyMap<number, number> = new Map()
@@ -53,6 +62,11 @@ export class MediaReceiver {
   /** What the peer sends with. */
   get codec(): string | undefined {
     return this.#codec
+  }
+
+  /** Of the audio that comes now; -1 before the first. */
+  get payloadType(): number {
+    return this.#payloadType
   }
 
   get malformed(): number {
@@ -159,6 +173,10 @@ export class MediaReceiver {
   #takeAudio(now: number): void {
     const { sequence, timestamp, ssrc } = view
     const verdict = this.#statistics?.receive(sequence, timestamp, ssrc, view.payloadLength, now, true)
+    if (this.relay !== undefined && (verdict === 'duplicate' || !this.relay.audio(view, now))) {
+      this.#playOut?.jitter.pushOther(sequence, ssrc)
+      return
+    }
     // What is far off the sequence may begin a new run: the jitter buffer has a view of its own.
     if (verdict !== 'duplicate' && this.#playOut?.push(view, now) === 'late') this.#statistics?.discard()
   }
@@ -167,6 +185,7 @@ export class MediaReceiver {
     const { sequence, timestamp, ssrc } = view
     const verdict = this.#statistics?.receive(sequence, timestamp, ssrc, view.payloadLength, now, false)
     if (verdict === 'duplicate') return
+    this.relay?.event(view, now)
     this.#digitsCame = true
     this.#playOut?.jitter.pushOther(sequence, ssrc)
     this.digits.packet(view, eventRate, now)

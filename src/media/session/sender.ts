@@ -5,6 +5,8 @@ import type { AudioCodec, Encoder } from '../codec/codec.ts'
 import { findCodec } from '../codec/codec.ts'
 import { Resampler } from '../codec/resampler.ts'
 import type { MediaAddress } from '../rtp/latch.ts'
+import type { RtpView } from '../rtp/packet.ts'
+import type { StreamPosition } from '../rtp/relay-numbering.ts'
 import { RtpSender } from '../rtp/rtp-sender.ts'
 import type { NegotiatedAudio, NegotiatedCodec } from '../sdp/negotiated.ts'
 import type { DigitSender } from './digit-sender.ts'
@@ -132,6 +134,28 @@ export class MediaSender {
     this.#encoder = undefined
   }
 
+  /** Numbers of the stream, where another is to go on with them. */
+  get rtp(): RtpSender {
+    return this.#rtp
+  }
+
+  /** Sends a packet of a relayed stream under our SSRC. */
+  relay(
+    view: RtpView,
+    payloadType: number,
+    marker: boolean,
+    { sequence, timestamp }: StreamPosition,
+    remote: MediaAddress,
+  ): void {
+    this.#send(this.#rtp.relayed(view, payloadType, marker, sequence, timestamp), remote)
+  }
+
+  /** What waits for a packet to be full is left out, its time goes by: another stream goes on from here. */
+  pause(): void {
+    this.#rtp.moveTo(this.mediaTimestamp)
+    this.#waiting.discard(this.#waiting.length)
+  }
+
   /** Time passes in which nothing may be sent: hold, or before there is an address. */
   rest(frames: number): void {
     this.#waiting.discard(this.#waiting.length)
@@ -143,7 +167,11 @@ export class MediaSender {
    * One turn. Returns what of the sink was sent, for a recording; `undefined` when that was nothing.
    * `skipped` frames before it are past: their time goes by without packets.
    */
-  turn(sink: LiveAudioSink, remote: MediaAddress, skipped: number): Int16Array | undefined {
+  turn(
+    sink: Pick<LiveAudioSink, 'readFrame'>,
+    remote: MediaAddress,
+    skipped: number,
+  ): Int16Array | undefined {
     if (this.#encoder === undefined) return undefined
     if (skipped > 0) this.rest(skipped)
     const rtp = this.#rtp

@@ -23,6 +23,8 @@ interface SentStream {
   rollover: number
   /** Of the newest packet; -1 before the first. */
   sequence: number
+  /** Indexes left out by packets of a relayed stream that came out of order, the newest last; absent for a stream without gaps. */
+  skipped?: number[]
 }
 
 interface SentControl {
@@ -30,12 +32,15 @@ interface SentControl {
   index: number
 }
 
+/** Numbers left out that may still be sent. */
+const MAX_SKIPPED = 128
 const MAX_RTCP_INDEX = 0x7fffffff
 const ENCRYPTED = 0x80000000
 
 /**
  * Protects what one direction sends with one master key (RFC 3711 §3.3). Never the same index of an SSRC twice: a sequence number that
- * does not go forward is refused, since key stream used twice gives both packets away (§9.1).
+ * does not go forward is refused, since key stream used twice gives both packets away (§9.1). One that was left out is taken once, as a
+ * stream that is passed on arrives out of order.
  */
 export class SrtpSender {
   readonly profile: SrtpProfile
@@ -98,20 +103,23 @@ export class SrtpSender {
       if (stream === undefined) return srtpFailures['too-many-sources']
     }
     const sequence = (buffer[2]! << 8) | buffer[3]!
-    if (stream.sequence >= 0) {
-      const rollover = guessRollover(sequence, stream.sequence, stream.rollover)
+    let { rollover } = stream
+    if (stream.sequence >= 0 && sequence !== stream.sequence + 1) {
+      rollover = guessRollover(sequence, stream.sequence, stream.rollover)
       if (rollover > 0xffffffff) return srtpFailures['key-expired']
-      if (rollover < stream.rollover || (rollover === stream.rollover && sequence <= stream.sequence)) {
-        return srtpFailures['index-reuse']
-      }
-      stream.rollover = rollover
     }
-    stream.sequence = sequence
+    if (rollover < stream.rollover || (rollover === stream.rollover && sequence <= stream.sequence)) {
+      if (!takeSkipped(stream, rollover, sequence)) return srtpFailures['index-reuse']
+    } else {
+      if (sequence !== stream.sequence + 1) noteSkipped(stream, rollover, sequence)
+      stream.rollover = rollover
+      stream.sequence = sequence
+    }
     this.#key.rtpLeft -= 1
 
     const { mki, rtp } = this.#key
     const tagAt = this.#mkiBeforeTag ? length + mki.length : length
-    rtp.sealRtp(buffer, headerLength, length, tagAt, ssrc, stream.rollover, sequence)
+    rtp.sealRtp(buffer, headerLength, length, tagAt, ssrc, rollover, sequence)
     if (mki.length > 0) {
       buffer.set(mki, this.#mkiBeforeTag ? length : length + this.profile.rtpTagOctets)
     }
@@ -170,4 +178,22 @@ export class SrtpSender {
     }
     return control
   }
+}
+
+function noteSkipped(stream: SentStream, rollover: number, sequence: number): void {
+  if (stream.sequence < 0) return
+  const last = stream.rollover * 0x10000 + stream.sequence
+  const index = rollover * 0x10000 + sequence
+  for (let left = Math.max(last + 1, index - MAX_SKIPPED); left < index; left += 1) {
+    stream.skipped ??= []
+    stream.skipped.push(left)
+    if (stream.skipped.length > MAX_SKIPPED) stream.skipped.shift()
+  }
+}
+
+function takeSkipped(stream: SentStream, rollover: number, sequence: number): boolean {
+  const at = stream.skipped?.indexOf(rollover * 0x10000 + sequence) ?? -1
+  if (at < 0) return false
+  stream.skipped?.splice(at, 1)
+  return true
 }
