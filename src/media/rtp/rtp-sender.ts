@@ -19,6 +19,7 @@ export interface RtpSenderSnapshot {
 /** Sequence number, timestamp and SSRC of one outgoing stream (RFC 3550 §5.1). */
 export class RtpSender {
   payloadType: number
+  readonly #random: Random
   #ssrc: number
   #sequence: number
   /** Sequence number and counters with which the SSRC began. */
@@ -32,9 +33,9 @@ export class RtpSender {
 
   constructor(options: RtpSenderOptions) {
     this.payloadType = options.payloadType
+    this.#random = options.random
     this.#ssrc = options.random.uint32()
-    // Below 2^15: a receiver of SRTP that misses the first packets must not meet the first wrap with them (RFC 3711 §3.3.1).
-    this.#sequence = options.random.uint32() & 0x7fff
+    this.#sequence = firstSequence(options.random)
     this.#timestamp = options.random.uint32()
     this.#firstSequence = this.#sequence
   }
@@ -58,9 +59,10 @@ export class RtpSender {
     }
   }
 
-  /** Goes on under another SSRC: somebody else has ours (RFC 3550 §8.2). */
-  changeSource(ssrc: number): void {
-    this.#ssrc = ssrc
+  /** Goes on under another SSRC, as when somebody else has ours (RFC 3550 §8.2): with sequence numbers that begin anew. */
+  changeSource(): void {
+    this.#ssrc = this.#random.uint32()
+    this.#sequence = firstSequence(this.#random)
     this.#firstSequence = this.#sequence
     this.#packetsBefore = this.#packets
     this.#octetsBefore = this.#octets
@@ -148,4 +150,9 @@ export class RtpSender {
     this.#octets += length
     return bytes
   }
+}
+
+/** Below 2^15: a receiver of SRTP that misses the first packets must not meet the first wrap with them (RFC 3711 §3.3.1). */
+function firstSequence(random: Random): number {
+  return random.uint32() & 0x7fff
 }

@@ -41,8 +41,9 @@ export class MediaCrypto implements PacketOut {
   #receiver: KeyedReceiver | undefined
   /** Of before the keys were changed, the newest first. */
   #former: KeyedReceiver[] = []
-  /** When those of before are given up; set by the first packet with a new key. */
+  /** When those of before are given up at the latest. */
   #retireAt = Infinity
+  #byFormerKey = false
   readonly #failures: Map<number, number> = new Map()
 
   constructor(out: PacketOut) {
@@ -61,9 +62,28 @@ export class MediaCrypto implements PacketOut {
     return sum
   }
 
-  /** Takes up what was agreed. A known key goes on where it was; with another our stream begins at rollover counter 0, as peers expect. */
-  configure({ suite, send, receive }: NegotiatedCrypto): void {
+  /** The packet unprotected last had a key of before: whoever sent it need not be party to what was agreed since. */
+  get byFormerKey(): boolean {
+    return this.#byFormerKey
+  }
+
+  /** A packet with a key of before was not taken, as it did not come from the peer. */
+  countForeign(): void {
+    this.#count(srtpFailures.authentication)
+  }
+
+  /**
+   * Takes up what was agreed. A known key goes on where it was; with another the rollover counter of `ssrc`, our stream, begins at 0, as most peers
+   * expect. RFC 3711 §3.3.1 lets it go on instead: true when the two differ, and our stream needs another SSRC that makes them one.
+   */
+  configure({ suite, send, receive }: NegotiatedCrypto, ssrc: number, now: number): boolean {
+    const before = this.#sender
     this.#sender = this.#senderOf(suite, send)
+    this.#expect(suite, receive, now)
+    return this.#sender !== before && (before?.sender.rolloverOf(ssrc) ?? 0) > 0
+  }
+
+  #expect(suite: string, receive: readonly CryptoKey[], now: number): void {
     const current = this.#receiver
     if (current !== undefined && isSet(current, suite, receive)) return
     // The peer's packets of before are on their way still, and more come until it has our answer.
@@ -72,7 +92,8 @@ export class MediaCrypto implements PacketOut {
     this.#receiver = known ?? receiverOf(suite, receive, current)
     const former = before.filter(entry => entry !== known)
     this.#former = former.slice(0, MAX_FORMER)
-    this.#retireAt = Infinity
+    this.#retireAt = now + LAST_OVERLAP_MS
+    this.#byFormerKey = false
     for (const { receiver } of former.slice(MAX_FORMER)) receiver.close()
   }
 
@@ -117,16 +138,17 @@ export class MediaCrypto implements PacketOut {
 
   /** Tries the keys of before, and lets go of them when their time is over. */
   #settle(packet: Uint8Array, length: number, now: number, how: Unprotect): number {
+    this.#byFormerKey = false
+    if (now >= this.#retireAt) this.#retire()
     if (length >= 0) {
-      if (this.#retireAt === Infinity) this.#retireAt = now + OVERLAP_MS
-      else if (now >= this.#retireAt) this.#retire()
+      this.#retireAt = Math.min(this.#retireAt, now + OVERLAP_MS)
       return length
     }
-    if (now < this.#retireAt) {
-      for (const { receiver } of this.#former) {
-        const found = how(receiver, packet)
-        if (found >= 0) return found
-      }
+    for (const { receiver } of this.#former) {
+      const found = how(receiver, packet)
+      if (found < 0) continue
+      this.#byFormerKey = true
+      return found
     }
     this.#count(length)
     return length
@@ -138,15 +160,14 @@ export class MediaCrypto implements PacketOut {
   }
 
   #senderOf(suite: string, key: CryptoKey): KeyedSender {
-    const known = this.#senders.find(entry => entry.suite === suite && sameKey(entry.key, key))
-    if (known !== undefined) return known
-    const profile = profileOf(suite)
-    const sender = new SrtpSender({ profile, ...masterKeyOf(key) })
-    const made = { suite, key, sender, profile }
-    this.#senders.push(made)
-    // One that was agreed on so long ago cannot come back: a negotiation is taken back by one step only.
-    if (this.#senders.length > MAX_SENDERS) this.#senders.shift()?.sender.close()
-    return made
+    const senders = this.#senders
+    const at = senders.findIndex(entry => entry.suite === suite && sameKey(entry.key, key))
+    const known = at < 0 ? undefined : senders.splice(at, 1)[0]
+    const sender = known ?? senderOf(suite, key)
+    // In the order of use. One that was in use so long ago cannot come back: a negotiation is taken back by one step only.
+    senders.push(sender)
+    if (senders.length > MAX_SENDERS) senders.shift()?.sender.close()
+    return sender
   }
 
   #count(code: number): void {
@@ -156,8 +177,12 @@ export class MediaCrypto implements PacketOut {
 
 /** How long packets with the old key are taken once the new one is in use. */
 const OVERLAP_MS = 1_000
+/** And while it is not: a peer has its answer by then, or none at all (RFC 3261 §13.3.1.4, 64*T1). */
+const LAST_OVERLAP_MS = 32_000
 const MAX_FORMER = 4
 const MAX_SENDERS = 4
+/** A stream takes another SSRC with each change of its RTP clock, which parties may do as often as they like. */
+const MAX_SOURCES = 1024
 
 type Protect = (sender: SrtpSender, bytes: Uint8Array, length: number) => number
 type Unprotect = (receiver: SrtpReceiver, packet: Uint8Array) => number
@@ -207,9 +232,16 @@ function receiverOf(
     profile: profileOf(suite),
     ...first,
     otherKeys,
+    maxSources: MAX_SOURCES,
     ...(before !== undefined && { continues: before.receiver }),
   })
   return { suite, keys, receiver }
+}
+
+function senderOf(suite: string, key: CryptoKey): KeyedSender {
+  const profile = profileOf(suite)
+  const sender = new SrtpSender({ profile, ...masterKeyOf(key), maxSources: MAX_SOURCES })
+  return { suite, key, sender, profile }
 }
 
 function masterKeyOf({ key, salt, mki }: CryptoKey): SrtpMasterKey {

@@ -230,6 +230,10 @@ export class MediaFlow implements PacedStream {
       // Only what is authentic may decide where our packets go.
       const length = this.#protected.unprotectRtp(bytes, now)
       if (length < 0) return
+      if (this.#protected.byFormerKey && (address !== latch.remote.address || port !== latch.remote.port)) {
+        this.#protected.countForeign()
+        return
+      }
       bytes = bytes.subarray(0, length)
     }
     if (!this.receiver.datagram(bytes, address, port, latch, now)) {
@@ -244,10 +248,15 @@ export class MediaFlow implements PacedStream {
   /** RTCP, whichever port it came to. */
   controlDatagram(bytes: Uint8Array, address: string, port: number): void {
     const { control } = this
-    if (control === undefined || this.#latch === undefined) return
+    const latch = this.#latch
+    if (control === undefined || latch === undefined) return
     const now = this.#clock.now()
     const length = this.#protected?.unprotectRtcp(bytes, now) ?? bytes.length
     if (length < 0) return
+    if (this.#protected?.byFormerKey === true && address !== latch.remote.address) {
+      this.#protected.countForeign()
+      return
+    }
     control.datagram(length === bytes.length ? bytes : bytes.subarray(0, length), address, port, now)
   }
 
@@ -296,7 +305,7 @@ export class MediaFlow implements PacedStream {
     const { socket } = this.#options
     if (crypto !== undefined) {
       this.#crypto ??= new MediaCrypto(socket)
-      this.#crypto.configure(crypto)
+      if (this.#crypto.configure(crypto, this.sender.ssrc, this.#clock.now())) this.sender.changeSource()
     }
     this.#protected = crypto === undefined ? undefined : this.#crypto
     this.sender.out = this.#protected ?? socket

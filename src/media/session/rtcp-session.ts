@@ -371,9 +371,9 @@ export class RtcpSession implements ControlChannel {
     }
     this.#conflict = from
     this.#collisions += 1
-    const { flow, random } = this.#options
+    const { flow } = this.#options
     this.#report([flow.sender.source.ssrc])
-    flow.sender.changeSource(random.uint32())
+    flow.sender.changeSource()
     this.#schedule?.left(now, this.#membership(now))
   }
 }

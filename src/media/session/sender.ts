@@ -91,8 +91,8 @@ export class MediaSender {
   }
 
   /** Goes on under another SSRC. */
-  changeSource(ssrc: number): void {
-    this.#rtp.changeSource(ssrc)
+  changeSource(): void {
+    this.#rtp.changeSource()
   }
 
   /**

@@ -72,7 +72,7 @@ export class SrtpReceiver {
     this.#mkiBeforeTag = profile.transform === 'aes-cm-hmac-sha1'
     this.#windowSize = replayWindow
     this.#maxSources = maxSources
-    this.#former = continues === undefined ? [] : [...continues.#streams]
+    this.#former = continues === undefined ? [] : continues.#known
     for (const key of otherKeys) this.addKey(key)
   }
 
@@ -242,6 +242,12 @@ export class SrtpReceiver {
     control.window.add(index)
     key.rtcpLeft -= 1
     return end
+  }
+
+  /** Its streams, and those of before it that nothing has come of since. */
+  get #known(): readonly ReceivedStream[] {
+    const silent = this.#former.filter(({ ssrc }) => !this.#streams.some(known => known.ssrc === ssrc))
+    return [...this.#streams, ...silent].slice(0, this.#maxSources)
   }
 
   #keyAt(datagram: Uint8Array, at: number): KeyInUse | undefined {

@@ -63,15 +63,19 @@ t.test('every packet has octets of its own', async t => {
 })
 
 t.test(
-  'under a new SSRC sequence and timestamp go on, and a sender report counts anew (RFC 3550 §6.4.1, §8.2)',
+  'under a new SSRC the timestamp goes on, sequence numbers begin low, a sender report counts anew (RFC 3550 §6.4.1, §8.2)',
   async t => {
     const sender = new RtpSender({ random: seededRandom(5), payloadType: 0 })
     const first = sender.sequence
     for (let index = 0; index < 3; index += 1) sender.packet(frame, 160)
     t.match(sender.source, { packets: 3, octets: 480, firstSequence: first })
-    sender.changeSource(77)
-    t.same(sender.source, { ssrc: 77, packets: 0, octets: 0, firstSequence: first + 3 })
-    t.equal(read(sender.packet(frame, 160)).sequence, first + 3)
+    const { ssrc, timestamp } = sender
+    sender.changeSource()
+    t.not(sender.ssrc, ssrc)
+    t.match(sender.source, { packets: 0, octets: 0 })
+    const next = read(sender.packet(frame, 160))
+    t.match(next, { ssrc: sender.ssrc, sequence: sender.source.firstSequence, timestamp })
+    t.ok(next.sequence < 0x8000 && next.sequence !== first + 3, 'RFC 3711 §3.3.1')
     t.match(sender.source, { packets: 1, octets: 160 })
     t.equal(sender.snapshot().packets, 4, 'the call counts on')
   },
