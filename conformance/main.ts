@@ -16,6 +16,7 @@ import { admissionChecks } from './admission-checks.ts'
 import { baresipChecks } from './baresip-checks.ts'
 import { callControlChecks } from './call-control-checks.ts'
 import { codecChecks } from './codec-checks.ts'
+import { codecPeerChecks } from './codec-peer-checks.ts'
 import { loadChecks } from './load-checks.ts'
 import { eventsChecks } from './events-checks.ts'
 import { failoverChecks } from './failover-checks.ts'
@@ -101,8 +102,8 @@ if (hasFfmpeg()) together.push(...recordingChecks(logs))
 else missing.push('ffmpeg, which reads our recordings: apt-get install ffmpeg')
 
 if (hasBaresip()) sideBySide.push(...baresipSrtpChecks(logs))
-if (hasFfmpeg()) sideBySide.push(...ffmpegSrtpChecks(logs))
-if (hasGStreamerSrtp()) sideBySide.push(...gstreamerSrtpChecks(logs))
+if (hasFfmpeg()) sideBySide.push(...ffmpegSrtpChecks(logs), ...codecPeerChecks(logs, 'ffmpeg'))
+if (hasGStreamerSrtp()) sideBySide.push(...gstreamerSrtpChecks(logs), ...codecPeerChecks(logs, 'GStreamer'))
 else
   missing.push(
     'GStreamer with SRTP: apt-get install gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad',
