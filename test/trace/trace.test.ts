@@ -231,6 +231,7 @@ t.test('what one call may leave in its record is bounded, and the rest is counte
         call: call.id,
         at: lab.clock.now(),
         direction: 'in',
+        via: 'rtp',
         digit: '5',
         durationMs: 40,
       })

@@ -44,6 +44,11 @@ export interface TelephoneEventSenderOptions {
   readonly clockRate: number
   /** How much time one call of `next` stands for, ms. Default 20. */
   readonly frameMs?: number
+  /**
+   * Of the timestamps given to `next`, Hz, where the stream has another clock than its events: Opus beside events at 8000. Those go out
+   * with the timestamps of the stream and durations of their own clock. Default `clockRate`.
+   */
+  readonly timestampRate?: number
 }
 
 /** What to send in place of one frame of audio. Reused: valid until the next call of `next`. */
@@ -58,6 +63,40 @@ export interface TelephoneEventFrame {
   digit: string | undefined
 }
 
+/** What `w` and `,` wait, ms. */
+export const PAUSE_MS = 500
+const MAX_DURATION_MS = 60_000
+
+/** Digits to send, checked. */
+export interface CheckedDigits extends Required<TelephoneEventOptions> {
+  /** Event codes in order; undefined for a pause of `PAUSE_MS`. */
+  readonly keys: readonly (number | undefined)[]
+}
+
+/**
+ * Reads `0`-`9`, `*`, `#`, `A`-`D` (either case), `!` for a flash, `w` or `,` for a pause of half a second, whichever road they will
+ * take. @throws OptionError naming the field
+ */
+export function checkDigits(digits: string, options: TelephoneEventOptions = {}): CheckedDigits {
+  const { durationMs = 160, gapMs = 80, volumeDbm0 = -10 } = options
+  checkRange('durationMs', durationMs, 1, MAX_DURATION_MS)
+  checkRange('gapMs', gapMs, 0, MAX_DURATION_MS)
+  checkRange('volumeDbm0', volumeDbm0, -63, 0)
+  const keys = digits.split('').map((character, position) => {
+    if (character === 'w' || character === 'W' || character === ',') return undefined
+    const event = TELEPHONE_EVENT_DIGITS.indexOf(character.toUpperCase())
+    if (event >= 0) return event
+    throw new OptionError(
+      'digits',
+      `character ${position + 1} is not a digit; use 0-9, *, #, A-D, ! (flash) or w (pause)`,
+    )
+  })
+  if (keys.length > MAX_QUEUE) {
+    throw new OptionError('digits', `more than ${MAX_QUEUE} digits would be waiting; send them in parts`)
+  }
+  return { keys, durationMs, gapMs, volumeDbm0 }
+}
+
 interface Item {
   /** Undefined: a pause. */
   readonly event: number | undefined
@@ -68,8 +107,6 @@ interface Item {
 
 /** Longest queue of digits and pauses. */
 const MAX_QUEUE = 1024
-const PAUSE_MS = 500
-const MAX_DURATION_MS = 60_000
 
 /**
  * Turns digits into event packets, one per frame. Pure: the owner calls `next` once per frame with the RTP timestamp that
@@ -78,6 +115,8 @@ const MAX_DURATION_MS = 60_000
 export class TelephoneEventSender {
   readonly #clockRate: number
   readonly #frame: number
+  /** Units of an event's duration for each of the timestamp. */
+  readonly #scale: number
   readonly #queue: Item[] = []
   #item: Item | undefined
   #startedAt = 0
@@ -96,6 +135,7 @@ export class TelephoneEventSender {
   constructor(options: TelephoneEventSenderOptions) {
     this.#clockRate = options.clockRate
     this.#frame = Math.round(((options.frameMs ?? 20) * options.clockRate) / 1000)
+    this.#scale = options.clockRate / (options.timestampRate ?? options.clockRate)
   }
 
   /** True until every digit, its end packets and the gap after it are out. */
@@ -108,26 +148,19 @@ export class TelephoneEventSender {
    * Throws `OptionError` for anything else, before anything is queued.
    */
   start(digits: string, options: TelephoneEventOptions = {}): void {
-    const { durationMs = 160, gapMs = 80, volumeDbm0 = -10 } = options
-    checkRange('durationMs', durationMs, 1, MAX_DURATION_MS)
-    checkRange('gapMs', gapMs, 0, MAX_DURATION_MS)
-    checkRange('volumeDbm0', volumeDbm0, -63, 0)
-    const items: Item[] = []
+    this.append(checkDigits(digits, options))
+  }
+
+  /** The same for digits that have been checked. */
+  append({ keys, durationMs, gapMs, volumeDbm0 }: CheckedDigits): void {
     const volume = Math.round(-volumeDbm0)
-    for (const [position, character] of digits.split('').entries()) {
-      if (character === 'w' || character === 'W' || character === ',') {
-        items.push({ event: undefined, units: this.#units(PAUSE_MS), gap: 0, volume })
-        continue
-      }
-      const event = TELEPHONE_EVENT_DIGITS.indexOf(character.toUpperCase())
-      if (event < 0) {
-        throw new OptionError(
-          'digits',
-          `character ${position + 1} is not a digit; use 0-9, *, #, A-D, ! (flash) or w (pause)`,
-        )
-      }
-      items.push({ event, units: this.#units(durationMs), gap: this.#units(gapMs), volume })
-    }
+    const units = this.#units(durationMs)
+    const gap = this.#units(gapMs)
+    const items = keys.map((event): Item =>
+      event === undefined
+        ? { event, units: this.#units(PAUSE_MS), gap: 0, volume }
+        : { event, units, gap, volume },
+    )
     if (this.#queue.length + items.length > MAX_QUEUE) {
       throw new OptionError('digits', `more than ${MAX_QUEUE} digits would be waiting; send them in parts`)
     }
@@ -172,7 +205,7 @@ export class TelephoneEventSender {
   #event(item: Item, event: number, timestamp: number): TelephoneEventFrame {
     const first = this.#elapsed === 0
     const ended = this.#repeats > 0
-    if (!ended) this.#elapsed = Math.min(item.units, ((timestamp - this.#startedAt) >>> 0) + this.#frame)
+    if (!ended) this.#elapsed = Math.min(item.units, this.#since(timestamp) + this.#frame)
     let duration = this.#elapsed - this.#segmentBase
     const end = this.#elapsed >= item.units && duration <= MAX_EVENT_DURATION
     if (duration > MAX_EVENT_DURATION) duration = MAX_EVENT_DURATION
@@ -188,13 +221,13 @@ export class TelephoneEventSender {
 
     if (duration === MAX_EVENT_DURATION && !end) {
       this.#segmentBase += MAX_EVENT_DURATION
-      this.#segmentAt = (this.#segmentAt + MAX_EVENT_DURATION) >>> 0
+      this.#segmentAt = (this.#segmentAt + Math.round(MAX_EVENT_DURATION / this.#scale)) >>> 0
     }
     if (end) {
       this.#repeats += 1
       if (this.#repeats === END_PACKETS) {
         // The repeats took the first frames of the gap.
-        this.#rest = item.gap - ((timestamp - this.#startedAt) >>> 0) - this.#frame + item.units
+        this.#rest = item.gap - this.#since(timestamp) - this.#frame + item.units
         this.#item = undefined
       }
     }
@@ -209,6 +242,11 @@ export class TelephoneEventSender {
     result.marker = false
     result.digit = undefined
     return result
+  }
+
+  /** Units of the event's clock since its start. */
+  #since(timestamp: number): number {
+    return Math.round(((timestamp - this.#startedAt) >>> 0) * this.#scale)
   }
 
   #units(ms: number): number {

@@ -195,7 +195,7 @@ export class MediaFlow implements PacedStream {
     this.#secure(audio)
     this.receiver.configure(audio)
     this.sender.configure(audio)
-    this.#options.digits.configure(audio.telephoneEvent)
+    this.#options.digits.configure(audio)
     this.#receives = audio.direction === 'sendrecv' || audio.direction === 'recvonly'
     this.#aim(audio)
     this.watch(this.#expectMedia)

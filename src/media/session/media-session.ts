@@ -12,13 +12,15 @@ import { findCodec } from '../codec/codec.ts'
 import { PCMA, PCMU } from '../codec/g711.ts'
 import type { PacedHandle } from '../rtp/pacer.ts'
 import type { MediaPort } from '../rtp/port-pool.ts'
-import type { ReceivedDigit, StartedDigit } from '../rtp/telephone-event-receiver.ts'
 import type { MediaAddress, NegotiatedAudio, NegotiatedCodec } from '../sdp/negotiated.ts'
 import { SdpNegotiator } from '../sdp/negotiator.ts'
 import { writeSdp } from '../sdp/write.ts'
 import { mediaDtmfChannel, mediaEventChannel, publishReport } from './diagnostics.ts'
-import { DigitQueue } from './digit-queue.ts'
+import { DigitInput } from './digit-input.ts'
+import { offersEvents, resolveDtmf } from './digit-roads.ts'
+import type { DtmfRoad } from './digit-roads.ts'
 import { DigitSender } from './digit-sender.ts'
+import type { DigitSignalling } from './digit-signalling.ts'
 import { familyOf, reachable } from './addresses.ts'
 import { capabilitiesOf, checkAddress, chooseCodecs } from './offer-wishes.ts'
 import type { OfferWishes } from './offer-wishes.ts'
@@ -68,7 +70,7 @@ export class MediaSession {
   readonly #negotiator: SdpNegotiator
   readonly #local: MediaAddress
   readonly #openedAt: number
-  readonly #digitsIn = new DigitQueue()
+  readonly #digitsIn: DigitInput
   readonly #digitsOut: DigitSender
   readonly #recordings: Set<CallRecording> = new Set()
   #source: LiveAudioSource | undefined
@@ -78,7 +80,6 @@ export class MediaSession {
   #audio: NegotiatedAudio | undefined
   #paced: PacedHandle | undefined
   #expectMedia = true
-  #dtmfReceived = 0
   #networkErrors = 0
   #trusted: string | undefined
   #closed = false
@@ -91,6 +92,7 @@ export class MediaSession {
     this.#codecs = options.codecs ?? DEFAULT_CODECS
     this.#openedAt = clock.now()
     const crypto = resolveSrtp(options.srtp)
+    const dtmf = resolveDtmf(options.dtmf)
     const address = options.advertise ?? reachable(port.rtp.local, options.runtime.network)
     this.#local = { address, family: familyOf(address), port: port.port }
     this.#negotiator = new SdpNegotiator({
@@ -101,11 +103,24 @@ export class MediaSession {
         rtcpMux: rtcpOptions(options.rtcp).mux ?? true,
         ...(options.ptime !== undefined && { ptime: options.ptime }),
         ...(crypto && { crypto }),
+        ...(!offersEvents(dtmf) && { telephoneEventRates: [] }),
+      },
+    })
+    this.#digitsIn = new DigitInput({
+      clock,
+      openedAt: this.#openedAt,
+      settings: dtmf,
+      onStart: start => this.onDtmfStart?.(start),
+      onDigit: digit => {
+        this.#publishDigit('in', digit.digit, digit.durationMs, digit.via)
+        this.onDtmf?.(digit)
       },
     })
     this.#digitsOut = new DigitSender({
+      clock,
       frameMs: FRAME_MS,
-      onDigit: (digit, durationMs) => this.#publishDigit('out', digit, durationMs),
+      send: dtmf.send,
+      onDigit: (digit, durationMs, via) => this.#publishDigit('out', digit, durationMs, via),
     })
     // An ICMP refusal, for instance: the peer may not be listening yet.
     port.rtp.onError = () => {
@@ -269,13 +284,25 @@ export class MediaSession {
   dtmf(
     options: { readonly signal?: AbortSignal; readonly fresh?: boolean } = {},
   ): AsyncIterableIterator<DtmfDigit> {
-    return this.#digitsIn.read(options)
+    return this.#digitsIn.queue.read(options)
+  }
+
+  /** A digit that came by signalling; false: digits from there are not wanted (`dtmf.receive`). */
+  digitFromSignalling(digit: string, durationMs: number): boolean {
+    if (this.closed || !this.#digitsIn.takes('info')) return false
+    this.#digitsIn.signalled(digit, durationMs)
+    return true
+  }
+
+  /** What carries digits in the signalling of the call; without one there is no such road. */
+  set signalling(signalling: DigitSignalling) {
+    this.#digitsOut.signalling = signalling
   }
 
   /**
-   * Sends digits as RFC 4733 events, one after the other; `w` or `,` pauses 500 ms, `!` is a flash. Audio waits
-   * while a digit is sent. Settles after the gap behind the last digit, or when the call ends. Rejects with an
-   * `OptionError` for a bad digit, `SIP_STATE` when the peer takes no events, the reason of `signal`.
+   * Sends digits, one after the other, by the road that `via` or else the options of the call name; `w` or `,` pauses 500 ms, `!` is a
+   * flash. Audio waits while a digit is sent in RTP. Settles after the gap behind the last digit, or when the call ends. Rejects with an
+   * `OptionError` for a bad digit, `SIP_STATE` when the peer does not take digits by that road, the reason of `signal`.
    */
   sendDtmf(digits: string, options: SendDtmfOptions = {}): Promise<void> {
     return this.#digitsOut.send(digits, options)
@@ -290,9 +317,10 @@ export class MediaSession {
       source: this.#source,
       sink: this.#sink,
       networkErrors: this.#networkErrors,
-      dtmfReceived: this.#dtmfReceived,
+      dtmfReceived: this.#digitsIn.received,
+      dtmfMerged: this.#digitsIn.merged,
       dtmfSent: this.#digitsOut.sent,
-      dtmfDropped: this.#digitsIn.dropped,
+      dtmfDropped: this.#digitsIn.queue.dropped,
     })
   }
 
@@ -306,12 +334,12 @@ export class MediaSession {
       originMs: this.#openedAt,
       onStop: stopped => {
         if (!this.#recordings.delete(stopped)) return
-        this.#tellRecordings(this.#flow)
+        this.#tellTurns(this.#flow)
         this.#publish({ kind: 'recording-stop', ...fileOf(stopped) })
       },
     })
     this.#recordings.add(recording)
-    this.#tellRecordings(this.#flow)
+    this.#tellTurns(this.#flow)
     this.#publish({ kind: 'recording-start', ...fileOf(recording) })
     if (this.closed) await recording.stop()
     return recording
@@ -327,31 +355,13 @@ export class MediaSession {
     return this.close()
   }
 
-  #digitBegan(started: StartedDigit): void {
-    const { digit, durationMs } = started
-    this.onDtmfStart?.({ digit, via: 'rtp', timestampMs: this.#msAgo(durationMs) })
-  }
-
-  #digitCame(received: ReceivedDigit): void {
-    this.#dtmfReceived += 1
-    const { digit, durationMs } = received
-    const event: DtmfDigit = { digit, via: 'rtp', durationMs, timestampMs: this.#msAgo(durationMs) }
-    this.#publishDigit('in', digit, durationMs)
-    this.#digitsIn.push(event)
-    this.onDtmf?.(event)
-  }
-
-  /** On the clock of the frames. */
-  #msAgo(durationMs: number): number {
-    return Math.max(0, this.#options.runtime.clock.now() - this.#openedAt - durationMs)
-  }
-
   #apply(audio: NegotiatedAudio): void {
     if (this.closed) return
     const before = this.#audio
     this.#audio = audio
     const flow = (this.#flow ??= this.#newFlow())
-    this.#tellRecordings(flow)
+    this.#digitsIn.configure(audio, this.#liveSource().sampleRate)
+    this.#tellTurns(flow)
     flow.apply(audio)
     this.#rtcp?.apply(audio)
     this.#paced ??= this.#options.pacer.add(flow, FRAME_MS)
@@ -425,8 +435,8 @@ export class MediaSession {
           this.#publish({ kind: 'timeout' })
           this.onTimeout?.(silentMs)
         },
-        onDigitStart: digit => this.#digitBegan(digit),
-        onDigit: digit => this.#digitCame(digit),
+        onDigitStart: digit => this.#digitsIn.eventBegan(digit),
+        onDigit: digit => this.#digitsIn.eventEnded(digit),
       },
     })
     const receive: UdpSocket['onMessage'] = (data, remote) => flow.datagram(data, remote.address, remote.port)
@@ -447,13 +457,15 @@ export class MediaSession {
     return flow
   }
 
-  /** Whoever records hears of every turn. */
-  #tellRecordings(flow: MediaFlow | undefined): void {
+  /** Whoever records, or listens for digits, hears of every turn. */
+  #tellTurns(flow: MediaFlow | undefined): void {
     if (flow === undefined) return
+    const digits = this.#digitsIn
     const tell: TurnListener = (dueAt, heard, sent) => {
+      if (heard !== undefined) digits.hear(heard, dueAt)
       for (const recording of this.#recordings) recording.turn(dueAt, heard, sent)
     }
-    flow.onTurn = this.#recordings.size === 0 ? undefined : tell
+    flow.onTurn = this.#recordings.size === 0 && !digits.listens ? undefined : tell
   }
 
   async #close(): Promise<void> {
@@ -477,10 +489,10 @@ export class MediaSession {
     mediaEventChannel.publish({ call: this.#options.call, at: this.#options.runtime.clock.now(), ...event })
   }
 
-  #publishDigit(direction: 'in' | 'out', digit: string, durationMs: number): void {
+  #publishDigit(direction: 'in' | 'out', digit: string, durationMs: number, via: DtmfRoad): void {
     if (!mediaDtmfChannel.hasSubscribers) return
     const at = this.#options.runtime.clock.now()
-    mediaDtmfChannel.publish({ call: this.#options.call, at, direction, digit, durationMs })
+    mediaDtmfChannel.publish({ call: this.#options.call, at, direction, via, digit, durationMs })
   }
 }
 

@@ -29,7 +29,6 @@ export interface SenderOptions {
 export class MediaSender {
   /** Where packets leave: the socket, or what protects them before. */
   out: Pick<UdpSocket, 'send'>
-  readonly #random: Random
   readonly #codecs: readonly AudioCodec[]
   readonly #sampleRate: number
   readonly #frameMs: number
@@ -55,7 +54,6 @@ export class MediaSender {
   #peerLoss: number | undefined
 
   constructor(options: SenderOptions) {
-    this.#random = options.random
     this.out = options.socket
     this.#codecs = options.codecs
     this.#sampleRate = options.sampleRate
@@ -112,8 +110,7 @@ export class MediaSender {
     const same = isSame(before, agreed)
     this.#spareSilence(codec, audio, same)
     if (same && packetUnits === this.#packetUnits) return
-    if (before !== undefined && before.clockRate !== agreed.clockRate)
-      this.#rtp.changeSource(this.#random.uint32())
+    if (before !== undefined && before.clockRate !== agreed.clockRate) this.#rtp.changeSource()
     this.#waiting.discard(this.#waiting.length)
     this.#packetUnits = packetUnits
     this.#channels = codec.channels
@@ -175,8 +172,9 @@ export class MediaSender {
     if (this.#encoder === undefined) return undefined
     if (skipped > 0) this.rest(skipped)
     const rtp = this.#rtp
-    // Mid-packet the digit waits: what is in the packet was read from the sink and counts as said.
-    const event = this.#waiting.length > 0 ? undefined : this.#digits.next(rtp.timestamp)
+    // Mid-packet the digit waits: what is in the packet was read from the sink and counts as said. Tones are audio themselves.
+    const event =
+      this.#waiting.length > 0 && !this.#digits.sounding ? undefined : this.#digits.next(rtp.timestamp)
     if (event?.payload !== undefined) {
       const { payloadType } = event
       this.#send(rtp.packetAt(event.payload, payloadType, event.timestamp, event.marker), remote)
@@ -186,8 +184,9 @@ export class MediaSender {
     }
     const count = event === undefined ? sink.readFrame(this.#frame) : 0
     if (count === 0) {
-      if (event !== undefined) this.#frame.fill(0)
-      if (this.#mayRest(event !== undefined) && this.#waiting.length === 0 && isSilent(this.#frame)) {
+      if (event !== undefined) this.#digits.render(this.#frame)
+      const mayRest = this.#mayRest(event !== undefined) && !this.#digits.sounding
+      if (mayRest && this.#waiting.length === 0 && isSilent(this.#frame)) {
         rtp.skip(this.#frameUnits)
         return undefined
       }
@@ -236,7 +235,7 @@ export class MediaSender {
   /** True when the frame was silence and need not be sent; a description of it is, when it is time. */
   #isSpared(silence: SilenceSuppressor, pcm: Int16Array, remote: MediaAddress): boolean {
     // A packet that has begun is sent whole.
-    if (silence.push(pcm) || this.#waiting.length > 0) return false
+    if (silence.push(pcm) || this.#waiting.length > 0 || this.#digits.sounding) return false
     const payload = silence.description()
     const rtp = this.#rtp
     if (payload !== undefined)

@@ -16,6 +16,7 @@ export interface StatsParts {
   readonly sink: LiveAudioSink | undefined
   readonly networkErrors: number
   readonly dtmfReceived: number
+  readonly dtmfMerged: number
   readonly dtmfSent: number
   readonly dtmfDropped: number
 }
@@ -52,6 +53,7 @@ export function mediaStats(parts: StatsParts): MediaStats {
     networkErrors: parts.networkErrors,
     ...srtpStats(flow),
     dtmfReceived: parts.dtmfReceived,
+    dtmfMerged: parts.dtmfMerged,
     dtmfSent: parts.dtmfSent,
     dtmfDropped: parts.dtmfDropped,
     inputDroppedFrames: source?.droppedFrames ?? 0,

@@ -6,6 +6,7 @@ import type { RoundTripSnapshot } from '../rtp/round-trip.ts'
 import type { Direction } from '../sdp/description.ts'
 import type { MediaAddress, NegotiatedAudio } from '../sdp/negotiated.ts'
 import type { CryptoFailures } from './crypto.ts'
+import type { DtmfRoad, DtmfSettings } from './digit-roads.ts'
 import type { SrtpMode, SrtpOptions } from './srtp-options.ts'
 
 import type { StreamQuality } from './quality.ts'
@@ -47,15 +48,18 @@ export interface MediaSessionOptions {
   readonly rtcp?: boolean | RtcpOptions
   /** SRTP by keys in the description (RFC 4568); default `off`. */
   readonly srtp?: SrtpMode | SrtpOptions
+  /** Roads of digits; default: taken from all, sent by the best the peer has. */
+  readonly dtmf?: DtmfSettings
   /** Goes into every message on the diagnostics channels, to tell whose call it is. */
   readonly call?: string
 }
 
-/** A key the other party pressed, each once however its packets were lost or repeated. */
+/** A key the other party pressed, each once however its packets were lost or repeated and however many roads it came by. */
 export interface DtmfDigit {
   /** `0`-`9`, `*`, `#`, `A`-`D`; `!` for a hook flash. */
   readonly digit: string
-  readonly via: 'rtp'
+  /** The road that told of it first. */
+  readonly via: DtmfRoad
   readonly durationMs: number
   /** When it began, on the clock of `AudioFrame.timestampMs`. */
   readonly timestampMs: number
@@ -64,7 +68,7 @@ export interface DtmfDigit {
 /** A key the other party has just pressed and may still hold: the moment to interrupt what is being played. */
 export interface DtmfStart {
   readonly digit: string
-  readonly via: 'rtp'
+  readonly via: DtmfRoad
   /** When it began, on the clock of `AudioFrame.timestampMs`. */
   readonly timestampMs: number
 }
@@ -76,6 +80,8 @@ export interface SendDtmfOptions {
   readonly gapMs?: number
   /** Level in dBm0, -63 to 0; default -10. */
   readonly volumeDbm0?: number
+  /** The road to take; default what the options of the call say. */
+  readonly via?: 'auto' | DtmfRoad
   /** Aborting forgets the digits not begun yet; the promise rejects with the reason. */
   readonly signal?: AbortSignal
 }
@@ -122,6 +128,8 @@ export interface MediaStats {
   /** Datagrams that the system refused to send, and refusals that came back (ICMP), as far as the system tells. */
   readonly networkErrors: number
   readonly dtmfReceived: number
+  /** Times a second road told of a digit that was known already. */
+  readonly dtmfMerged: number
   readonly dtmfSent: number
   /** Digits nobody fetched in time. */
   readonly dtmfDropped: number
@@ -227,6 +235,7 @@ export interface MediaDtmfEvent {
   readonly call: string | undefined
   readonly at: number
   readonly direction: 'in' | 'out'
+  readonly via: DtmfRoad
   readonly digit: string
   readonly durationMs: number
 }
