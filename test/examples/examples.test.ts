@@ -15,6 +15,7 @@ const run = [
   'agent',
   'answer',
   'answering-machine',
+  'bridge',
   'call',
   'conference',
   'follow-a-call',
@@ -54,6 +55,26 @@ t.test('answer and call: one calls the other', async t => {
   t.match(call.output, /answered, PCMU/)
   t.match(call.output, /ended by local: hangup/)
   t.ok(existsSync(join(folder, 'call.wav')), 'the recording is there')
+  t.equal(await answer.interrupt(), 0, answer.output)
+})
+
+t.test('bridge puts one call through to another, packet by packet', async t => {
+  const answer = new Program('examples/answer', folder, anyPort)
+  const [, desk] = await answer.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
+  const switchboard = new Program('examples/bridge', folder, {
+    ...anyPort,
+    TARGET: `sip:desk@127.0.0.1:${desk}`,
+  })
+  const [, port] = await switchboard.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
+  const call = new Program('examples/call', folder, {
+    LISTEN: 'udp://127.0.0.1:0',
+    TARGET: `sip:desk@127.0.0.1:${port}`,
+    SECONDS_UP: '0.5',
+  })
+  t.equal(await call.ended, 0, call.output)
+  await switchboard.prints(/call-ended: \d+ packets there, \d+ back/)
+  t.match(switchboard.output, /through: relayed and relayed/)
+  t.equal(await switchboard.interrupt(), 0, switchboard.output)
   t.equal(await answer.interrupt(), 0, answer.output)
 })
 
