@@ -14,6 +14,7 @@ import { type OffhookProcess, startAnswer, startStrangers, startVariedEndpoint }
 import { freePort } from './peers/ports.ts'
 import { admissionChecks } from './admission-checks.ts'
 import { baresipChecks } from './baresip-checks.ts'
+import { baresipBridgeChecks, sippBridgeChecks } from './bridge-checks.ts'
 import { callControlChecks } from './call-control-checks.ts'
 import { codecChecks } from './codec-checks.ts'
 import { codecPeerChecks } from './codec-peer-checks.ts'
@@ -101,7 +102,8 @@ else missing.push('Kamailio, registrar and proxy: apt-get install kamailio kamai
 if (hasFfmpeg()) together.push(...recordingChecks(logs))
 else missing.push('ffmpeg, which reads our recordings: apt-get install ffmpeg')
 
-if (hasBaresip()) sideBySide.push(...baresipSrtpChecks(logs))
+if (hasBaresip()) sideBySide.push(...baresipSrtpChecks(logs), ...baresipBridgeChecks(logs))
+if (hasSipp()) sideBySide.push(...sippBridgeChecks(logs))
 if (hasFfmpeg()) sideBySide.push(...ffmpegSrtpChecks(logs), ...codecPeerChecks(logs, 'ffmpeg'))
 if (hasGStreamerSrtp()) sideBySide.push(...gstreamerSrtpChecks(logs), ...codecPeerChecks(logs, 'GStreamer'))
 else

@@ -65,9 +65,12 @@ export class DigitSender {
     return this.#sent
   }
 
-  /** Digits take the place of audio, or may in the next frame. */
+  /** Digits take the place of audio, or may in the next frame; those that go by signalling never do. */
   get busy(): boolean {
-    return this.#busy
+    if (!this.#busy) return false
+    const request = this.#requests[0]
+    if (request !== undefined) return request.road !== 'info'
+    return this.#tones !== undefined || this.#events?.active === true
   }
 
   /** Tones take the place of audio: they need not wait for a packet to be full. */

@@ -113,6 +113,7 @@ export class MediaSession {
       onStart: start => this.onDtmfStart?.(start),
       onDigit: digit => {
         this.#publishDigit('in', digit.digit, digit.durationMs, digit.via)
+        this.#flow?.bridged?.outgoing.digit(digit)
         this.onDtmf?.(digit)
       },
     })
