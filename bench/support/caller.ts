@@ -26,6 +26,9 @@ const g711: OfferedMedia = {
   attributes: ['a=rtpmap:0 PCMU/8000', 'a=ptime:20'],
 }
 
+/** As every phone offers them; without, the audio of a call is searched for the tones of keys. */
+const telephoneEvents = { payloadType: 101, rtpmap: 'a=rtpmap:101 telephone-event/8000' }
+
 const answerTimeoutMs = 10_000
 /** Calls that wait for their answer at one time, so that no receive buffer overflows. */
 const batch = 50
@@ -80,8 +83,9 @@ export class BenchCaller {
       's=-',
       'c=IN IP4 127.0.0.1',
       't=0 0',
-      `m=audio ${port} ${media.profile} ${media.payloadType}`,
+      `m=audio ${port} ${media.profile} ${media.payloadType} ${telephoneEvents.payloadType}`,
       ...media.attributes,
+      telephoneEvents.rtpmap,
       '',
     ].join('\r\n')
     const response = await this.#ask('INVITE', callId, `sip:bench@127.0.0.1:${this.#target}`, '', sdp)
