@@ -62,6 +62,7 @@ export type {
   SendDtmfOptions,
 } from './media/session/types.ts'
 export type { CryptoFailures } from './media/session/crypto.ts'
+export type { DtmfRoad, DtmfSettings } from './media/session/digit-roads.ts'
 export type { SrtpMode, SrtpOptions } from './media/session/srtp-options.ts'
 export type { StreamQuality } from './media/session/quality.ts'
 export type { RtcpCounters, RtcpOptions } from './media/session/rtcp-session.ts'

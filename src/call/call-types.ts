@@ -5,6 +5,7 @@ import type { HeaderList, SessionState } from '../sip/dialog/session-types.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import type { Flow } from '../sip/transport/flow.ts'
 import type { MediaSession } from '../media/session/media-session.ts'
+import type { DtmfSettings } from '../media/session/digit-roads.ts'
 import type { SrtpMode, SrtpOptions } from '../media/session/srtp-options.ts'
 import type { DtmfStart } from '../media/session/types.ts'
 import type { Call } from './call.ts'
@@ -54,6 +55,7 @@ export interface DtmfOptions extends Cancellable {
 export interface MediaWishes {
   readonly codecs?: readonly CodecName[] | undefined
   readonly srtp?: SrtpMode | SrtpOptions | undefined
+  readonly dtmf?: DtmfSettings | undefined
   readonly comfortNoise?: boolean | undefined
 }
 
@@ -67,6 +69,7 @@ export interface CallContext {
     readonly token: string
     readonly codecs: MediaWishes['codecs']
     readonly srtp: MediaWishes['srtp']
+    readonly dtmf: MediaWishes['dtmf']
     readonly comfortNoise: MediaWishes['comfortNoise']
     readonly towards: Flow | Destination
   }): Promise<MediaSession>

@@ -22,6 +22,7 @@ import type { CallEnded, Reason } from './call-ended.ts'
 import { CallEndedError, callEndedOf, endWithoutSession } from './call-ended.ts'
 import { callChannel } from './diagnostics.ts'
 import { checkHeaders } from './checks.ts'
+import { InfoRoad, receiveDtmfInfo } from './dtmf-info-road.ts'
 import { CallHold, offerChange } from './call-hold.ts'
 import { CallLimits } from './call-limits.ts'
 import { CallRecordings } from './call-recordings.ts'
@@ -70,6 +71,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   #forkTags: Set<string> | undefined
   /** What the other side says it supports; `undefined` before the answer. */
   #supported: readonly string[] | undefined
+  #allowed: string | undefined
   #override: Partial<CallEnded> | undefined
   #media: MediaSession | undefined
   #answeredAt: number | undefined
@@ -186,15 +188,17 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   }
 
   /**
-   * Sends digits `0-9 * # A-D` one after the other as telephone events (RFC 4733); `w` or `,` waits half a second. Settles when the last has
-   * been sent.
+   * Sends digits `0-9 * # A-D` one after the other, `!` for a flash; `w` or `,` waits half a second. They go as telephone events (RFC 4733) where
+   * those are agreed on, else by INFO, else as tones, unless `via` or the option `dtmf` says otherwise. Settles when the last has been sent.
+   * @throws OptionError; SipError SIP_STATE the other party takes none by that road; the reason of `signal`
    */
   async sendDtmf(digits: string, options: SendDtmfOptions = {}): Promise<void> {
     await this.openMedia.sendDtmf(digits, options)
   }
 
   /**
-   * The digits the other party presses, each once, in order; ends with the call. Digits pressed while nobody reads are kept (64) for the next
+   * The digits the other party presses, each once, in order, whichever road they come by; ends with the call. It reads from the moment it is called,
+   * not from that of the first `next()`. Digits pressed while nobody reads are kept (64) for the next
    * reader, unless it asks for `fresh` ones.
    */
   dtmf(options: DtmfOptions = {}): AsyncIterable<DtmfDigit> {
@@ -295,13 +299,14 @@ export abstract class Call extends SafeEmitter<CallEvents> {
 
   /** Opens the audio of this call; what ends too early closes it again. */
   protected async prepareMedia(wishes: MediaWishes, towards: Flow | Destination): Promise<MediaSession> {
-    const { codecs, srtp, comfortNoise } = wishes
-    const media = await this.context.openMedia({ token: this.id, codecs, srtp, comfortNoise, towards })
+    const { codecs, srtp, comfortNoise, dtmf } = wishes
+    const media = await this.context.openMedia({ token: this.id, codecs, srtp, comfortNoise, dtmf, towards })
     if (this.#endedValue !== undefined) {
       void media.close()
       throw this.signal.reason
     }
     this.#media = media
+    media.signalling = new InfoRoad(this)
     media.trust('send' in towards ? towards.remote.address : towards.host)
     // Nobody has to speak before the ACK.
     media.expectMedia = false
@@ -350,7 +355,16 @@ export abstract class Call extends SafeEmitter<CallEvents> {
     if (this.#transferring.receive(incoming)) return true
     const { desk } = this.context
     const { method } = incoming.request
-    return desk.receive(incoming, this, this.#requestHandlers?.get(method) ?? desk.handlerOf(method))
+    const handler = this.#requestHandlers?.get(method) ?? desk.handlerOf(method)
+    return desk.receive(incoming, this, handler) || receiveDtmfInfo(incoming, this.#media)
+  }
+
+  /**
+   * The other side says that it takes such requests.
+   * @internal
+   */
+  peerAllows(method: string): boolean {
+    return this.#allowed?.split(/[\s,]+/).includes(method) === true
   }
 
   /** A branch of our INVITE that rings. */
@@ -364,6 +378,7 @@ export abstract class Call extends SafeEmitter<CallEvents> {
   protected accepted(headers: Headers): void {
     const theirs = this.session.role === 'client' ? headers : this.headers
     this.#supported = theirs.getAll('Supported')
+    this.#allowed = theirs.getAll('Allow').join()
   }
 
   get #transferring(): CallTransfers {

@@ -118,6 +118,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       boundTo: () => this.#transport.bound.map(({ local }) => local.address),
       ...(options.codecs === undefined ? {} : { codecs: options.codecs }),
       ...(options.srtp === undefined ? {} : { srtp: options.srtp }),
+      ...(options.dtmf === undefined ? {} : { dtmf: options.dtmf }),
       ...(options.comfortNoise === undefined ? {} : { comfortNoise: options.comfortNoise }),
       ...(options.opus === undefined ? {} : { opus: options.opus }),
       ...(options.rtp === undefined ? {} : { rtp: options.rtp }),
@@ -127,11 +128,12 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       clock,
       newId: () => newCallId(this.#runtime),
       files: new Set(),
-      openMedia: ({ token, codecs, srtp, comfortNoise, towards }) =>
+      openMedia: ({ token, codecs, srtp, comfortNoise, dtmf, towards }) =>
         this.#media.open({
           token,
           codecs,
           srtp,
+          dtmf,
           comfortNoise,
           advertise: this.#hostTowards(towards),
           bind: 'send' in towards ? towards.bound?.local.address : undefined,

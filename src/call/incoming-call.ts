@@ -6,6 +6,7 @@ import type { HeaderList, InviteServerSession, SessionBody } from '../sip/dialog
 import { refusalOf } from '../sip/dialog/refusal.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import type { Flow } from '../sip/transport/flow.ts'
+import type { DtmfSettings } from '../media/session/digit-roads.ts'
 import type { SrtpMode, SrtpOptions } from '../media/session/srtp-options.ts'
 import type { CallContext, HangupOptions, Media } from './call-types.ts'
 import { Call } from './call.ts'
@@ -22,6 +23,8 @@ export interface AnswerOptions extends Pick<CallControlOptions, 'maxDurationMs' 
   readonly codecs?: readonly CodecName[]
   /** Whether SRTP is taken, or demanded; default what the endpoint says. */
   readonly srtp?: SrtpMode | SrtpOptions
+  /** Roads of digits; what is left out the endpoint says. */
+  readonly dtmf?: DtmfSettings
   /** Whether comfort noise is taken; default what the endpoint says. */
   readonly comfortNoise?: boolean
   /** Added to the 200. */
@@ -35,6 +38,8 @@ export interface ProgressOptions {
   readonly codecs?: readonly CodecName[]
   /** As `AnswerOptions.srtp`; it holds for the answer, too. */
   readonly srtp?: SrtpMode | SrtpOptions
+  /** Roads of digits; what is left out the endpoint says. */
+  readonly dtmf?: DtmfSettings
   /** As `AnswerOptions.comfortNoise`; it holds for the answer, too. */
   readonly comfortNoise?: boolean
   /** Added to the provisional response. */

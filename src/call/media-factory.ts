@@ -6,6 +6,8 @@ import type { OpusOptions } from '../media/codec/opus-options.ts'
 import { Pacer } from '../media/rtp/pacer.ts'
 import { PortPool } from '../media/rtp/port-pool.ts'
 import { MediaSession } from '../media/session/media-session.ts'
+import { resolveDtmf } from '../media/session/digit-roads.ts'
+import type { DtmfSettings } from '../media/session/digit-roads.ts'
 import { resolveSrtp } from '../media/session/srtp-options.ts'
 import type { SrtpMode, SrtpOptions } from '../media/session/srtp-options.ts'
 import type { CodecName, RtpOptions } from './options.ts'
@@ -19,6 +21,7 @@ export interface MediaFactoryOptions {
   readonly opus?: OpusOptions
   readonly rtp?: RtpOptions
   readonly srtp?: SrtpMode | SrtpOptions
+  readonly dtmf?: DtmfSettings
   readonly comfortNoise?: boolean
   /** The addresses SIP is bound to, numeric. */
   readonly boundTo: () => readonly string[]
@@ -37,6 +40,7 @@ export class MediaFactory {
     this.#options = options
     this.#rtp = resolveRtpOptions(options.rtp)
     resolveSrtp(options.srtp)
+    resolveDtmf(options.dtmf)
     this.#pacer = new Pacer({ clock: options.runtime.clock })
   }
 
@@ -50,6 +54,7 @@ export class MediaFactory {
     readonly token: string
     readonly codecs?: readonly CodecName[] | undefined
     readonly srtp?: SrtpMode | SrtpOptions | undefined
+    readonly dtmf?: DtmfSettings | undefined
     readonly comfortNoise?: boolean | undefined
     /** The address SDP names. */
     readonly advertise: string
@@ -57,6 +62,8 @@ export class MediaFactory {
     readonly bind?: string | undefined
   }): Promise<MediaSession> {
     const { advertise, srtp = this.#options.srtp, comfortNoise = this.#options.comfortNoise } = request
+    const dtmf = { ...this.#options.dtmf, ...request.dtmf }
+    resolveDtmf(dtmf)
     return MediaSession.open({
       runtime: this.#options.runtime,
       ports: this.#pool(request.bind ?? this.#bindFor(advertise)),
@@ -68,6 +75,7 @@ export class MediaFactory {
       timeoutMs: this.#rtp.timeoutMs,
       firstPacketTimeoutMs: this.#rtp.firstPacketTimeoutMs,
       ...(srtp !== undefined && { srtp }),
+      dtmf,
       ...(comfortNoise !== undefined && { comfortNoise }),
       call: request.token,
     })

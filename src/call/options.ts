@@ -5,6 +5,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import type { TransportTlsOptions } from '../sip/transport/streams.ts'
 import { transportNamed } from '../sip/transport/transports.ts'
 import type { TransportName } from '../sip/transport/transports.ts'
+import type { DtmfSettings } from '../media/session/digit-roads.ts'
 import type { SrtpMode, SrtpOptions } from '../media/session/srtp-options.ts'
 import type { EndpointAdmissionOptions } from './admission.ts'
 import type { EndpointControlOptions } from './control-options.ts'
@@ -73,6 +74,8 @@ export interface EndpointOptions extends EndpointControlOptions, EndpointAdmissi
    * signalling that carries them: use it with TLS. A trunk, a call and an answer may each say otherwise.
    */
   readonly srtp?: SrtpMode | SrtpOptions
+  /** Roads of digits, both ways (docs/dtmf.md). A trunk, a call and an answer may each say otherwise. */
+  readonly dtmf?: DtmfSettings
   /**
    * Comfort noise (RFC 3389), offered and taken beside G.711, G.722 and L16: where both sides have it, silence is described by a few
    * octets now and then instead of being sent. Default false. A call and an answer may each say otherwise. See docs/codecs.md.

@@ -11,6 +11,7 @@ import { SipResponseError } from '../sip/dialog/errors.ts'
 import type { ReplaceableDialog } from '../sip/dialog/replaces.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import { destinationOf } from '../sip/transport/locate.ts'
+import type { DtmfSettings } from '../media/session/digit-roads.ts'
 import type { SrtpMode, SrtpOptions } from '../media/session/srtp-options.ts'
 import type { CallState, Cancellable, HangupOptions, Media } from './call-types.ts'
 import { Call } from './call.ts'
@@ -47,6 +48,8 @@ export interface CallOptions
   readonly srtp?: SrtpMode | SrtpOptions
   /** Whether comfort noise is offered; default what the endpoint says. */
   readonly comfortNoise?: boolean
+  /** Roads of digits; what is left out the trunk says, or else the endpoint. */
+  readonly dtmf?: DtmfSettings
   /** Who calls, beyond From: P-Asserted-Identity, Privacy, Diversion, User-to-User ... */
   readonly identity?: IdentityOptions
   /** Added to the INVITE. */
@@ -110,7 +113,8 @@ export class OutgoingCall extends Call {
     this.limits.set(options)
     const from = plan.from ?? anonymousFrom(this.context.hostTowards(plan.towards))
     const { codecs, srtp = plan.srtp, comfortNoise } = options
-    const media = await this.prepareMedia({ codecs, srtp, comfortNoise }, plan.towards)
+    const dtmf = { ...plan.dtmf, ...options.dtmf }
+    const media = await this.prepareMedia({ codecs, srtp, comfortNoise, dtmf }, plan.towards)
     signal?.throwIfAborted()
     const answered = this.#untilAnswered(signal, plan.ringMs)
     const { sessionTimer, followRedirects = this.context.followRedirects } = options
@@ -201,6 +205,7 @@ interface CallPlan {
   readonly from: string | undefined
   readonly route: readonly NameAddr[]
   readonly srtp: SrtpMode | SrtpOptions | undefined
+  readonly dtmf: DtmfSettings | undefined
   /** Undefined: for ever. */
   readonly ringMs: number | undefined
   /** What a registration decides. */
@@ -224,6 +229,7 @@ function planCall(target: string, options: CallOptions): CallPlan {
     from: fromOf(options.from, trunk),
     route,
     srtp: trunk?.srtp,
+    dtmf: trunk?.dtmf,
     ringMs: ringLimit(options.ringTimeoutMs),
     registered: registered?.invite ?? {},
     towards: registered?.invite.destination ?? destinationOf((route[0] ?? called).uri),

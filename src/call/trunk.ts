@@ -1,5 +1,6 @@
 import type { Credentials } from '../sip/auth/client.ts'
 import { NameAddr } from '../sip/message/name-addr.ts'
+import type { DtmfSettings } from '../media/session/digit-roads.ts'
 import type { SrtpMode, SrtpOptions } from '../media/session/srtp-options.ts'
 import { parseTarget } from './checks.ts'
 
@@ -16,6 +17,8 @@ export interface Trunk {
   readonly credentials?: Credentials
   /** Whether calls through it are protected by SRTP; default what the endpoint says. */
   readonly srtp?: SrtpMode | SrtpOptions
+  /** Roads that digits take through it; what is left out the endpoint says. */
+  readonly dtmf?: DtmfSettings
 }
 
 /**
