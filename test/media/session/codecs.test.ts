@@ -96,7 +96,7 @@ for (const srtp of ['off', 'required'] as const)
         runs.map(run => [...new Set(timestampSteps(run))]),
         [[160], [960], [160]],
       )
-      t.equal(sequenceBreaks(wire), 0)
+      t.same(runs.map(sequenceBreaks), [0, 0, 0])
     },
   )
 
