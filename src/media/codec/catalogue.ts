@@ -47,22 +47,23 @@ export const codecNames: readonly string[] = catalogue.map(entry => entry.name)
  * @throws {OptionError} naming the codecs there are, or the package to install
  */
 export async function loadCodec(name: string, settings: CodecSettings = {}): Promise<AudioCodec> {
-  const carried = passthroughCodec(name)
-  if (carried !== undefined) return carried
+  const marked = passthroughCodec(name)
+  if (marked !== undefined) return marked
   const wanted = name.toLowerCase()
   const entry = catalogue.find(candidate => candidate.name.toLowerCase() === wanted)
   if (entry !== undefined) return realWork(entry.load(settings))
   const alike = codecNames.filter(known => known.toLowerCase().startsWith(`${wanted}/`))
   if (alike.length > 0)
     throw new OptionError('codecs', `"${name}" has several clock rates; say which: ${alike.join(', ')}`)
-  const known = passthroughNames.find(candidate => candidate.toLowerCase() === wanted)
-  if (known !== undefined) {
-    throw new OptionError(
-      'codecs',
-      `"${name}" is not a codec Offhook has; to bridge its payloads as they are, name it "${PASSTHROUGH_PREFIX}${known}"`,
-    )
-  }
-  throw new OptionError('codecs', `"${name}" is not a codec Offhook has; it has ${codecNames.join(', ')}`)
+  const carried = passthroughNames.find(candidate => candidate.toLowerCase() === wanted)
+  const hint =
+    carried === undefined
+      ? ''
+      : `; to bridge its payloads as they are, name it "${PASSTHROUGH_PREFIX}${carried}"`
+  throw new OptionError(
+    'codecs',
+    `"${name}" is not a codec Offhook has; it has ${codecNames.join(', ')}${hint}`,
+  )
 }
 
 /**
