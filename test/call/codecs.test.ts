@@ -4,7 +4,7 @@ import type { IncomingCall } from '../../src/call/incoming-call.ts'
 import { createLab } from '../../src/testing/lab.ts'
 
 for (const [codecs, message] of [
-  [['gsm'], /codecs: "gsm" is not a codec Offhook has; it has PCMU, PCMA, G722, opus/],
+  [['silk'], /codecs: "silk" is not a codec Offhook has; it has PCMU, PCMA, G722, opus/],
   [['L16'], /say which: L16\/8000/],
   [[], /name at least one codec/],
 ] as const)
@@ -40,7 +40,7 @@ t.test('the order of the caller counts, and names are taken in any case', async 
     t.match(other.media.codec, { name: 'opus', clockRate: 48_000, channels: 2 })
     t.equal(other.media.input.sampleRate, 24_000)
     await other.hangup()
-    await t.rejects(caller.call('sip:a@callee.lab', { codecs: ['gsm'] }), { message: /"gsm" is not a codec/ })
+    await t.rejects(caller.call('sip:a@callee.lab', { codecs: ['silk'] }), { message: /"silk" is not a codec/ })
   })
   t.same(answered, ['G722', 'opus'])
 })

@@ -35,7 +35,7 @@ t.test('Opus takes its settings', async t => {
 
 for (const [names, message] of [
   [[], /at least one codec/],
-  [['GSM'], /"GSM" is not a codec Offhook has; it has PCMU, PCMA, G722, opus, L16\/8000/],
+  [['SILK'], /"SILK" is not a codec Offhook has; it has PCMU, PCMA, G722, opus, L16\/8000/],
   [['L16'], /several clock rates; say which: L16\/8000, L16\/16000/],
   [['PCMU', 'pcmu'], /"pcmu" is named twice/],
 ] as const)
