@@ -77,6 +77,8 @@ export class ReceptionStatistics {
   #packets = 0
   #octets = 0
   #duplicates = 0
+  /** Those of runs before. */
+  #duplicatesBefore = 0
   #reordered = 0
   #ignored = 0
   #sourceChanges = 0
@@ -182,7 +184,8 @@ export class ReceptionStatistics {
   takeReport(): ReceptionReport | undefined {
     if (!this.#hasSource || this.#receivedOfSource === 0) return undefined
     const expected = this.#expectedOfRun()
-    const received = this.#receivedOfSource
+    // Here what came twice counts twice: the loss that is reported may be negative (RFC 3550 §6.4.1, A.3).
+    const received = this.#receivedOfSource + this.#duplicates - this.#duplicatesBefore
     const expectedInterval = expected - this.#reportedExpected
     const lostInterval = expectedInterval - (received - this.#reportedReceived)
     this.#reportedExpected = expected
@@ -241,6 +244,7 @@ export class ReceptionStatistics {
     this.#expectedBefore += expected
     this.#lostBefore += expected - this.#receivedOfSource
     this.#receivedOfSource = 0
+    this.#duplicatesBefore = this.#duplicates
     this.#reportedExpected = 0
     this.#reportedReceived = 0
     this.#history.fill(0)

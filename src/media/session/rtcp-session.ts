@@ -374,6 +374,7 @@ export class RtcpSession implements ControlChannel {
     const { flow } = this.#options
     this.#report([flow.sender.source.ssrc])
     flow.sender.changeSource()
+    flow.bridged?.update()
     this.#schedule?.left(now, this.#membership(now))
   }
 }

@@ -92,6 +92,15 @@ t.test('a report counts its fraction from the report before (RFC 3550 A.3)', asy
   t.match(statistics.takeReport(), { fractionLost: 0, cumulativeLost: 1, highestSequence: 6 })
 })
 
+t.test('a report counts what came twice: the loss may be negative (RFC 3550 §6.4.1)', async t => {
+  const statistics = feed([0, 1, 2, 4])
+  feed([4, 4, 4], SSRC, statistics)
+  t.match(statistics.takeReport(), { fractionLost: 0, cumulativeLost: -2 })
+  t.match(statistics.snapshot(), { lost: 1, duplicates: 3 }, 'our own figures do not hide the loss')
+  feed([6], SSRC, statistics)
+  t.match(statistics.takeReport(), { fractionLost: 128, cumulativeLost: -1 })
+})
+
 t.test('a report says how often the sequence has wrapped', async t => {
   t.equal(feed([65535, 65536]).takeReport()!.highestSequence, 0x10000)
 })
