@@ -13,6 +13,7 @@ import type {
 } from '../sip/dialog/session-types.ts'
 import type { Destination } from '../sip/transport/destination.ts'
 import type { Flow } from '../sip/transport/flow.ts'
+import { transports } from '../sip/transport/transports.ts'
 import type { Recording, RecordingOptions } from '../media/audio/recording.ts'
 import type { RecordingSink } from '../media/audio/recording-sink.ts'
 import type { MediaSession } from '../media/session/media-session.ts'
@@ -402,7 +403,11 @@ export abstract class Call extends SafeEmitter<CallEvents> {
 
   /** The ACK has passed: offer and answer are complete. */
   protected confirmed(): void {
-    if (this.#media !== undefined) this.#media.expectMedia = true
+    const media = this.#media
+    if (media === undefined) return
+    media.expectMedia = true
+    const { flow } = this.session
+    if (flow !== undefined) media.noteSignalling(transports[flow.transport].secure)
   }
 
   /**

@@ -41,6 +41,8 @@ export interface CallMedia {
   readonly codec: string
   /** The suite of SRTP at the end; absent for plain RTP. */
   readonly encryption?: string
+  /** True when its keys went over signalling that is not encrypted; otherwise absent. */
+  readonly keysInClear?: true
   readonly packetsSent: number
   readonly packetsReceived: number
   readonly lost: number
@@ -116,6 +118,7 @@ export function callMedia(codec: string, stats: MediaStats): CallMedia {
   return {
     codec,
     ...(encryption !== undefined && { encryption }),
+    ...(stats.srtp?.keysInClear === true && { keysInClear: true }),
     packetsSent: stats.packetsSent,
     packetsReceived: stats.packetsReceived,
     lost: stats.lost,
@@ -183,7 +186,8 @@ function answerLines(record: CallRecord): string[] {
 
 function mediaLines({ media }: CallRecord): string[] {
   if (media === undefined) return []
-  const how = media.encryption === undefined ? '' : `, ${media.encryption}`
+  const keys = media.keysInClear === true ? ' with keys sent in the clear' : ''
+  const how = media.encryption === undefined ? '' : `, ${media.encryption}${keys}`
   const loss = `${media.lost} lost (${(media.lossRatio * 100).toFixed(1)} %)`
   return [
     `  audio ${media.codec}${how}: ${media.packetsReceived} packets in, ${media.packetsSent} out, ${loss}, jitter ${media.jitterMs} ms, ${media.concealedMs} ms concealed`,

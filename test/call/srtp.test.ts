@@ -177,7 +177,17 @@ t.test('the record of a call says how it was protected', async t => {
     await lab.clock.sleep(100)
     const [record] = records
     t.equal(record?.media?.encryption, SDES_80)
-    if (record !== undefined) t.match(describeCall(record), /AES_CM_128_HMAC_SHA1_80/)
+    t.equal(record?.media?.keysInClear, true, 'over UDP')
+    if (record !== undefined)
+      t.match(describeCall(record), /AES_CM_128_HMAC_SHA1_80 with keys sent in the clear/)
+  })
+})
+
+t.test('a plain call has no keys to be told', async t => {
+  await call({}, async ({ caller, lab, records }) => {
+    await caller?.hangup()
+    await lab.clock.sleep(100)
+    t.equal(records[0]?.media?.keysInClear, undefined)
   })
 })
 

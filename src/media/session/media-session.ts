@@ -81,6 +81,8 @@ export class MediaSession {
   #paced: PacedHandle | undefined
   #expectMedia = true
   #networkErrors = 0
+  #signallingInClear = false
+  #keysInClear = false
   #trusted: string | undefined
   #closed = false
   #closing: Promise<void> | undefined
@@ -222,6 +224,12 @@ export class MediaSession {
     this.#flow?.trust(address)
   }
 
+  /** Whether signalling is encrypted on its way to the next hop; until it is said, nothing is known against it. */
+  noteSignalling(encrypted: boolean): void {
+    this.#signallingInClear = !encrypted
+    this.#tellKeysInClear()
+  }
+
   /**
    * An offer with what we wish now; call `acceptAnswer` or `rollback` next. What is not named stays as it is.
    * @throws {SipError} `SIP_STATE` while another is unanswered
@@ -317,6 +325,7 @@ export class MediaSession {
       packetMs: this.#audio?.ptime ?? FRAME_MS,
       source: this.#source,
       sink: this.#sink,
+      keysInClear: this.#keysInClear,
       networkErrors: this.#networkErrors,
       dtmfReceived: this.#digitsIn.received,
       dtmfMerged: this.#digitsIn.merged,
@@ -374,7 +383,15 @@ export class MediaSession {
       ...(remote && { remote }),
       ...(crypto && { encryption: crypto.suite }),
     })
+    this.#tellKeysInClear()
     this.onChange?.(changeBetween(before, audio))
+  }
+
+  /** Once a call: the keys of SRTP are as secret as the signalling that carries them (RFC 4568 §7). */
+  #tellKeysInClear(): void {
+    if (this.#keysInClear || !this.#signallingInClear || this.#audio?.crypto === undefined) return
+    this.#keysInClear = true
+    this.#publish({ kind: 'keys-in-clear', encryption: this.#audio.crypto.suite })
   }
 
   #liveSource(): LiveAudioSource {

@@ -14,6 +14,7 @@ export interface StatsParts {
   readonly packetMs: number
   readonly source: LiveAudioSource | undefined
   readonly sink: LiveAudioSink | undefined
+  readonly keysInClear: boolean
   readonly networkErrors: number
   readonly dtmfReceived: number
   readonly dtmfMerged: number
@@ -51,7 +52,7 @@ export function mediaStats(parts: StatsParts): MediaStats {
     spoofed: sources?.spoofed ?? 0,
     rebinds: sources?.rebinds ?? 0,
     networkErrors: parts.networkErrors,
-    ...srtpStats(flow),
+    ...srtpStats(flow, parts.keysInClear),
     dtmfReceived: parts.dtmfReceived,
     dtmfMerged: parts.dtmfMerged,
     dtmfSent: parts.dtmfSent,
@@ -121,9 +122,9 @@ export function changeBetween(before: NegotiatedAudio | undefined, audio: Negoti
   }
 }
 
-function srtpStats(flow: MediaFlow | undefined): Pick<MediaStats, 'srtp'> {
+function srtpStats(flow: MediaFlow | undefined, keysInClear: boolean): Pick<MediaStats, 'srtp'> {
   const crypto = flow?.crypto
   if (crypto === undefined) return {}
   const suite = flow?.encryption
-  return { srtp: { ...(suite !== undefined && { suite }), failures: crypto.failures } }
+  return { srtp: { ...(suite !== undefined && { suite }), keysInClear, failures: crypto.failures } }
 }

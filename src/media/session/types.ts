@@ -117,6 +117,8 @@ export interface MediaStats {
   readonly srtp?: {
     /** By its SDES name; absent while the call goes on without. */
     readonly suite?: string
+    /** The keys went over signalling that is not encrypted: whoever reads it can decrypt the audio. */
+    readonly keysInClear: boolean
     readonly failures: CryptoFailures
   }
   /** Other sources than the peer that sent RTP of an agreed payload type to our port; their packets are `discarded.stray`. */
@@ -209,6 +211,7 @@ export interface MediaEvent {
     | 'stranger'
     | 'codec'
     | 'timeout'
+    | 'keys-in-clear'
     | 'recording-start'
     | 'recording-stop'
     | 'close'

@@ -4,6 +4,7 @@ import { levelDbfs } from '../../../src/media/audio/level.ts'
 import { tone } from '../../../src/media/audio/tones.ts'
 import { PCMU } from '../../../src/media/codec/g711.ts'
 import { RTP_HEADER_LENGTH, parseRtp, writeRtpHeader } from '../../../src/media/rtp/packet.ts'
+import { mediaEventChannel } from '../../../src/media/session/diagnostics.ts'
 import type { MediaSession } from '../../../src/media/session/media-session.ts'
 import type { SrtpOptions } from '../../../src/media/session/srtp-options.ts'
 import { srtpProfiles } from '../../../src/media/srtp/profiles.ts'
@@ -117,6 +118,25 @@ t.test('after a refusal the offer is made again of plain RTP, where that will do
   strict.a.createOffer()
   t.equal(strict.a.createPlainOffer(), undefined, 'required never falls back')
   await strict.close()
+})
+
+t.test('keys over signalling that is not encrypted are told of once, and shown (RFC 4568 §7)', async t => {
+  const told: unknown[] = []
+  const stop = mediaEventChannel.subscribe(({ call, kind, encryption }) => {
+    if (kind === 'keys-in-clear') told.push({ call, encryption })
+  })
+  const pair = await Pair.open({ a: { srtp: 'required' }, b: { srtp: 'required' } })
+  pair.a.noteSignalling(false)
+  pair.b.noteSignalling(true)
+  t.same(told, [], 'no keys yet')
+  pair.connect()
+  pair.connect(pair.b)
+  pair.a.noteSignalling(false)
+  t.same(told, [{ call: '10.0.0.1', encryption: 'AES_CM_128_HMAC_SHA1_80' }])
+  t.equal(pair.a.stats().srtp?.keysInClear, true)
+  t.equal(pair.b.stats().srtp?.keysInClear, false)
+  await pair.close()
+  stop()
 })
 
 t.test('an option that makes no sense is refused by name', async t => {
