@@ -17,6 +17,7 @@ import { baresipChecks } from './baresip-checks.ts'
 import { baresipBridgeChecks, sippBridgeChecks } from './bridge-checks.ts'
 import { callControlChecks } from './call-control-checks.ts'
 import { codecChecks } from './codec-checks.ts'
+import { baresipDtmfChecks, dtmfProgramChecks, sippDtmfChecks } from './dtmf-checks.ts'
 import { codecPeerChecks } from './codec-peer-checks.ts'
 import { loadChecks } from './load-checks.ts'
 import { eventsChecks } from './events-checks.ts'
@@ -72,6 +73,7 @@ if (hasSipp()) {
   together.push(...admissionChecks({ scenarios, logs }))
   together.push(...failoverChecks({ scenarios, logs }))
   together.push(...callControlChecks({ scenarios, logs }))
+  together.push(...sippDtmfChecks({ scenarios, logs }))
   together.push(...transferChecks({ scenarios, logs }))
   together.push(...eventsChecks({ scenarios, logs }))
   if (hasStunnel()) {
@@ -104,6 +106,8 @@ else missing.push('ffmpeg, which reads our recordings: apt-get install ffmpeg')
 
 if (hasBaresip()) sideBySide.push(...baresipSrtpChecks(logs), ...baresipBridgeChecks(logs))
 if (hasSipp()) sideBySide.push(...sippBridgeChecks(logs))
+sideBySide.push(...dtmfProgramChecks(logs))
+if (hasBaresip()) sideBySide.push(...baresipDtmfChecks(logs))
 if (hasFfmpeg()) sideBySide.push(...ffmpegSrtpChecks(logs), ...codecPeerChecks(logs, 'ffmpeg'))
 if (hasGStreamerSrtp()) sideBySide.push(...gstreamerSrtpChecks(logs), ...codecPeerChecks(logs, 'GStreamer'))
 else
