@@ -1,5 +1,4 @@
-import { OptionError } from '../../runtime/errors.ts'
-import { addressOf, addressProblem, localAddress } from './address.ts'
+import { addressOf, addressProblem } from './address.ts'
 import type { CodecCapability, LocalCapabilities } from './capabilities.ts'
 import type { CryptoLine } from './crypto.ts'
 import {
@@ -8,7 +7,6 @@ import {
   answeredCrypto,
   chooseCrypto,
   cryptoProblem,
-  cryptoValue,
   isSecure,
   protocolsOf,
 } from './crypto-negotiation.ts'
@@ -26,6 +24,7 @@ import {
 } from './description.ts'
 import { type SdpError, unacceptable } from './error.ts'
 import { commonEvents, defaultEvents } from './events.ts'
+import { type LocalOrigin, localDescription, localMedia, refused } from './local-description.ts'
 import {
   type PayloadTypeHistory,
   agreePtime,
@@ -41,13 +40,6 @@ import {
 import { type FormatPair, type NegotiatedAudio, type NegotiatedCodec, describeAudio } from './negotiated.ts'
 
 /** RFC 3264 as functions: descriptions in, a description and what it means out. `SdpNegotiator` keeps the state between them. */
-
-/** The part of `o=` that stays ours through the session. */
-export interface LocalOrigin {
-  readonly username: string
-  readonly sessionId: string
-  readonly version: string
-}
 
 export interface OfferContext {
   readonly origin: LocalOrigin
@@ -364,61 +356,4 @@ function answeredFormat(offered: PayloadFormat, fmtp: string | undefined): Paylo
 function effectiveDirection(line: MediaDescription, session: SessionDescription): Direction {
   const address = addressOf(line, session)
   return isUnspecified(address) ? directionOf(sends(line.direction), false) : line.direction
-}
-
-interface LocalStream {
-  readonly protocol: string
-  readonly crypto: readonly LocalCrypto[]
-  readonly payloads: readonly PayloadFormat[]
-  readonly direction: Direction
-  readonly ptime: number
-  readonly rtcpMux: boolean
-}
-
-function localMedia(capabilities: LocalCapabilities, stream: LocalStream): MediaDescription {
-  const { port, rtcpPort, maxptime } = capabilities
-  // Port 0 would say "refused" (RFC 3264 §6) where the caller means a stream.
-  if (!(Number.isInteger(port) && port > 0 && port < 65_536))
-    throw new OptionError('port', `${port} is not a UDP port; give the one RTP is received at`)
-  if (stream.payloads.every(isAuxiliary))
-    throw new OptionError('codecs', 'name at least one codec that carries voice')
-  return {
-    kind: 'audio',
-    port,
-    protocol: stream.protocol,
-    formats: stream.payloads.map(payload => String(payload.payloadType)),
-    connection: localAddress(capabilities),
-    direction: stream.direction,
-    payloads: stream.payloads,
-    ptime: stream.ptime,
-    ...(maxptime !== undefined && { maxptime }),
-    ...(rtcpPort !== undefined && rtcpPort !== port + 1 && { rtcp: { port: rtcpPort } }),
-    rtcpMux: stream.rtcpMux,
-    crypto: stream.crypto.map(cryptoValue),
-    attributes: [],
-  }
-}
-
-function localDescription(
-  capabilities: LocalCapabilities,
-  origin: LocalOrigin,
-  media: readonly MediaDescription[],
-): SessionDescription {
-  const connection = localAddress(capabilities)
-  return { origin: { ...origin, ...connection }, name: '-', connection, attributes: [], media }
-}
-
-/** The line in an answer, or in a later offer, that says no to this one (RFC 3264 §6, §8.2). */
-function refused({ kind, protocol, formats }: MediaDescription): MediaDescription {
-  return {
-    kind,
-    port: 0,
-    protocol,
-    formats,
-    direction: 'inactive',
-    payloads: [],
-    rtcpMux: false,
-    crypto: [],
-    attributes: [],
-  }
 }
