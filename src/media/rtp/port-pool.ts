@@ -14,13 +14,10 @@ export interface PortPoolOptions {
    * Default 30 000.
    */
   readonly quarantineMs?: number
-  /** `bind` opens the odd port for RTCP too; `none` (default) leaves it closed. */
-  readonly rtcp?: 'none' | 'bind'
 }
 
 export interface MediaPort {
   readonly rtp: UdpSocket
-  readonly rtcp: UdpSocket | undefined
   /** The odd port's socket, opened when it is first asked for: most calls have RTCP beside RTP. Rejects when somebody else has the port. */
   openRtcp(): Promise<UdpSocket>
   /** Of RTP; even. */
@@ -118,17 +115,8 @@ export class PortPool {
     const { network, host } = this.#options
     const port = this.#first + index * 2
     const rtp = await network.bindUdp({ host, port })
-    let rtcp: UdpSocket | undefined
-    if (this.#options.rtcp === 'bind') {
-      try {
-        rtcp = await network.bindUdp({ host, port: port + 1 })
-      } catch (error) {
-        rtp.close()
-        throw error
-      }
-    }
     let released = false
-    let opening: Promise<UdpSocket> | undefined = rtcp && Promise.resolve(rtcp)
+    let opening: Promise<UdpSocket> | undefined
     const open = async (): Promise<UdpSocket> => {
       const socket = await network.bindUdp({ host, port: port + 1 })
       // The pair may have been given back meanwhile.
@@ -137,7 +125,6 @@ export class PortPool {
     }
     return {
       rtp,
-      rtcp,
       port,
       openRtcp: () => (opening ??= open()),
       release: () => {
