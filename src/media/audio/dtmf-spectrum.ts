@@ -6,8 +6,14 @@ const limits = {
   /** High tone against the low one, dB: Q.24 asks for +4 and -8 at the least. */
   maxTwistDb: 5.5,
   minTwistDb: -9.5,
-  /** Between the 1.5 % that must be taken and the 3.5 % that must not. */
-  frequencyRatio: 0.025,
+  /** Between the 1.5 % that must be taken and the 3.5 % that must not; some note of the piano is 2.5 % off. */
+  frequencyRatio: 0.022,
+  /** Two tones this near to an octave are one note and its harmonic: no key comes nearer than 0.023, 1.5 % off in both. */
+  octave: 0.015,
+  /** Second harmonic of the high tone, of its power; instruments and voices have more. */
+  secondHarmonic: 0.05,
+  /** Third harmonic of the low tone, of its power. */
+  thirdHarmonic: 0.03,
   /** From window to window, dB; a voice is hardly ever that steady. */
   steadinessDb: 1.2,
 } as const
@@ -42,6 +48,8 @@ export class DtmfSpectrum {
   /** Correlations of the last steps: by step, then by tone, cosine and sine. */
   readonly #steps = new Float64Array(STEPS * TONES * 2)
   readonly #energies = new Float64Array(STEPS)
+  /** The samples of those steps. */
+  readonly #samples = new Float64Array(STEPS * STEP)
   /** The window and the one before it. */
   #window = new Float64Array(TONES * 2)
   #before = new Float64Array(TONES * 2)
@@ -74,6 +82,7 @@ export class DtmfSpectrum {
       energy += right * right + left * left
     }
     this.#energies[this.#newest] = energy
+    this.#samples.set(samples, this.#newest * STEP)
     for (let tone = 0; tone < TONES; tone += 1) {
       let real = 0
       let imaginary = 0
@@ -111,14 +120,37 @@ export class DtmfSpectrum {
     const column = this.#strongest(ROWS, TONES)
     const low = this.#tone(row)
     const lowPower = POWER
+    const lowHz = HZ
     if (!low) return -1
     const high = this.#tone(column)
     const highPower = POWER
-    if (!high) return -1
+    const highHz = HZ
+    if (!high || Math.abs(highHz / lowHz - 2) < limits.octave) return -1
     if (highPower > lowPower * MAX_TWIST || highPower < lowPower * MIN_TWIST) return -1
     // A sine has half its squared amplitude as power.
     if (lowPower + highPower < 2 * limits.purity * this.#meanSquare()) return -1
+    // Last, for few come this far.
+    if (this.#powerOf(2 * highHz) > limits.secondHarmonic * highPower) return -1
+    if (this.#powerOf(3 * lowHz) > limits.thirdHarmonic * lowPower) return -1
     return row * ROWS + column - ROWS
+  }
+
+  /** Squared amplitude of any frequency in the window. */
+  #powerOf(hz: number): number {
+    const turn = (2 * Math.PI * hz) / RATE
+    const coefficient = 2 * Math.cos(turn)
+    let last = 0
+    let before = 0
+    for (let age = STEPS - 1; age >= 0; age -= 1) {
+      const at = ((this.#newest + age) % STEPS) * STEP
+      const weight = WEIGHTS[age]!
+      for (let i = 0; i < STEP; i += 1) {
+        const next = weight * (this.#samples[at + i] as number) + coefficient * last - before
+        before = last
+        last = next
+      }
+    }
+    return (last * last + before * before - coefficient * last * before) / SCALE
   }
 
   #strongest(from: number, to: number): number {
@@ -133,7 +165,7 @@ export class DtmfSpectrum {
     return best
   }
 
-  // Loud, steady and of the right frequency. Leaves its squared amplitude in POWER.
+  // Loud, steady and of the right frequency. Leaves its squared amplitude in POWER, its frequency in HZ.
   #tone(tone: number): boolean {
     const power = powerAt(this.#window, tone)
     const powerBefore = powerAt(this.#before, tone)
@@ -154,6 +186,7 @@ export class DtmfSpectrum {
     )
     const offHz = (turned * RATE) / (2 * Math.PI * STEP)
     if (Math.abs(offHz) > limits.frequencyRatio * FREQUENCIES[tone]!) return false
+    HZ = FREQUENCIES[tone]! + offHz
     POWER = power / (SCALE * lossAt(offHz))
     return POWER >= MIN_POWER
   }
@@ -186,6 +219,7 @@ const SCALE = ((STEP * WEIGHT) / 2) ** 2
 
 // Shared by all: nothing stays in them from one step to the next.
 let POWER = 0
+let HZ = 0
 const EVEN = new Float64Array(HALF)
 const ODD = new Float64Array(HALF)
 
