@@ -4,6 +4,7 @@ import t from 'tap'
 import { tone } from '../../src/media/audio/tones.ts'
 import { codecNames } from '../../src/media/codec/catalogue.ts'
 import { createLab } from '../../src/testing/lab.ts'
+import type { LabEndpointOptions } from '../../src/testing/lab.ts'
 import { repositoryRoot } from '../support/repository.ts'
 
 /** Text without the indentation, which differs between the page and this file. */
@@ -20,7 +21,7 @@ const page = readFileSync(join(repositoryRoot, 'docs/codecs.md'), 'utf8')
 t.test('every piece of code on the page is in this file, and every codec on the page', async t => {
   const source = flat(readFileSync(join(repositoryRoot, 'test/docs/codecs.test.ts'), 'utf8'))
   const pieces = [...page.matchAll(/```ts\n([\s\S]*?)```/g)].map(match => match[1]!)
-  t.equal(pieces.length, 3)
+  t.equal(pieces.length, 4)
   for (const piece of pieces) t.ok(source.includes(flat(piece)), flat(piece).slice(0, 60))
   for (const name of codecNames) t.ok(page.includes(`\`${name}\``), name)
 })
@@ -52,4 +53,28 @@ t.test('a call with Opus, heard at other rates, that goes on with PCMU', async t
   void caller.hangup()
   await lab.run()
   t.same(seen, ['opus', 24_000, 16_000, 24_000, 'PCMU', 24_000])
+})
+
+t.test('comfort noise for the endpoint, and a call without it', async t => {
+  const lab = createLab({ seed: 4, network: { delayMs: 20 } })
+  const desk = await lab.endpoint('example.com', { comfortNoise: true })
+  const packets: number[] = []
+  void desk.serve(async call => {
+    await call.answer()
+    await call.ended
+    packets.push(call.media.stats().packetsReceived)
+  })
+  const createEndpoint = (options: LabEndpointOptions): ReturnType<typeof lab.endpoint> =>
+    lab.endpoint('caller.lab', options)
+  await lab.run(async () => {
+    const endpoint = await createEndpoint({ codecs: ['PCMU', 'PCMA'], comfortNoise: true })
+    const call = await endpoint.call('sip:desk@example.com', { comfortNoise: false })
+    await call.sleep(2000)
+    await call.hangup()
+    const quiet = await endpoint.call('sip:desk@example.com')
+    await quiet.sleep(2000)
+    await quiet.hangup()
+  })
+  t.ok(packets[0]! >= 98, 'every packet')
+  t.ok(packets[1]! < 20, 'a description of the silence now and then')
 })
