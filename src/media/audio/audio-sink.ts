@@ -58,8 +58,9 @@ export interface AudioSink {
   /** Settles when the audio written before it was sent, or will never be. */
   mark(name?: string): Promise<MarkReached>
   /**
-   * Writes a whole source, waiting for room, then flushes. `clear()` or an aborted `signal` stops it and closes
-   * the source. Rejects with what the source throws; what was written before is still sent.
+   * Writes a whole source, waiting for room, then flushes. Sources are heard one after the other: a second `play` begins when the first
+   * is over. `clear()` stops them all, an aborted `signal` its own, and closes the source. Rejects with what the source throws; what was
+   * written before is still sent.
    */
   play(source: PlaySource, options?: PlayOptions): Promise<Playout>
   /** The same queue, written at another rate: one view for each rate, which converts its stream of chunks without seams. */
@@ -101,6 +102,9 @@ export class LiveAudioSink implements AudioSink {
   #refused = 0
   #ended = false
   #nowhere: Promise<void> | undefined
+  /** Settles when the last of the plays is over. */
+  #plays: Promise<void> | undefined
+  #playsWaiting = 0
 
   constructor(options: LiveAudioSinkOptions) {
     this.sampleRate = checkRate(options.sampleRate)
@@ -203,6 +207,22 @@ export class LiveAudioSink implements AudioSink {
     if (!this.#ended) this.#ledger.wait(true, ignore)
   }
 
+  /** A place behind the plays before: `before` settles when it is this one's turn; call `over` once, in any case. */
+  queuePlay(): { readonly before: Promise<void> | undefined; readonly over: () => void } {
+    if (this.#playsWaiting >= MAX_PENDING) throw tooManyWaiting('plays')
+    this.#playsWaiting += 1
+    const { promise, open } = gate()
+    const before = this.#plays
+    const all = before === undefined ? promise : before.then(() => promise)
+    this.#plays = all
+    const over = (): void => {
+      this.#playsWaiting -= 1
+      if (this.#playsWaiting === 0) this.#plays = undefined
+      open()
+    }
+    return { before, over }
+  }
+
   /** `listener` runs before each clear, while what is about to be dropped can still be counted. */
   onClear(listener: () => void): () => void {
     this.#onClear.add(listener)
@@ -251,10 +271,7 @@ export class LiveAudioSink implements AudioSink {
 
   #wait(boundary: boolean): Promise<Playout> {
     if (this.#ended) return Promise.resolve(NOTHING)
-    if (this.#ledger.pending >= MAX_PENDING) {
-      const message = `${MAX_PENDING} flushes and marks are waiting already; await them, or clear()`
-      return Promise.reject(new SipError('SIP_LIMIT', message))
-    }
+    if (this.#ledger.pending >= MAX_PENDING) return Promise.reject(tooManyWaiting('flushes and marks'))
     return new Promise(resolve => {
       this.#ledger.wait(boundary, resolve)
     })
@@ -324,11 +341,15 @@ function gate(): { promise: Promise<void>; open: () => void } {
   return { promise, open }
 }
 
+function tooManyWaiting(what: string): SipError {
+  return new SipError('SIP_LIMIT', `${MAX_PENDING} ${what} are waiting already; await them, or clear()`)
+}
+
 function ignore(): void {
   // Nothing waits for this boundary.
 }
 
-/** Flushes and marks waiting in one sink; more is a loop that forgot to await. */
+/** Flushes and marks, or plays, waiting in one sink; more is a loop that forgot to await. */
 const MAX_PENDING = 1024
 const SETTLED: Promise<void> = Promise.resolve()
 const NOTHING: Playout = { playedMs: 0, droppedMs: 0, interrupted: true }

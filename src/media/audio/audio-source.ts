@@ -1,5 +1,6 @@
 import type { ReadableStream } from 'node:stream/web'
 import { OptionError, SipError } from '../../runtime/errors.ts'
+import { Gain } from './gain.ts'
 import { ResampledSource } from './resampled-source.ts'
 import { checkConvertible, checkRate } from './rates.ts'
 import { readableOf } from './web-streams.ts'
@@ -29,7 +30,10 @@ export interface AudioSource extends AsyncIterable<AudioFrame> {
    * that was, in milliseconds.
    */
   clear(): number
-  /** Silence in place of what comes from now on, in step; copies made by `tee` each have a mute of their own. Recordings still hear. */
+  /**
+   * Silence in place of what comes from now on, in step, led into within 20 ms without a click; copies made by `tee` each have a mute of
+   * their own. Recordings still hear.
+   */
   mute(): void
   unmute(): void
   readonly muted: boolean
@@ -67,8 +71,11 @@ export class LiveAudioSource implements AudioSource {
   #consumer: object | undefined
   #taps: readonly LiveAudioSource[] | undefined
   #ended = false
-  /** What stands in for the samples while muted, as long as the last frame. */
-  #silence: Int16Array | undefined
+  #begun = false
+  #muted = false
+  /** Only once it was muted. */
+  #gain: Gain | undefined
+  #scaled: Int16Array = NO_SAMPLES
 
   constructor(options: LiveAudioSourceOptions) {
     this.sampleRate = checkRate(options.sampleRate)
@@ -97,10 +104,8 @@ export class LiveAudioSource implements AudioSource {
   /** Adds a frame (copied). Never waits: a full ring loses its oldest frame. */
   push(samples: Int16Array, timestampMs: number, concealed: boolean): void {
     if (this.#ended) return
-    if (this.#silence !== undefined) {
-      if (this.#silence.length !== samples.length) this.#silence = new Int16Array(samples.length)
-      samples = this.#silence
-    }
+    this.#begun = true
+    if (this.#gain !== undefined) samples = this.#scale(this.#gain, samples)
     if (this.#taps !== undefined) {
       for (const tap of this.#taps) tap.push(samples, timestampMs, concealed)
       return
@@ -141,15 +146,17 @@ export class LiveAudioSource implements AudioSource {
   }
 
   get muted(): boolean {
-    return this.#silence !== undefined
+    return this.#muted
   }
 
   mute(): void {
-    this.#silence ??= NO_SAMPLES
+    this.#muted = true
+    this.#moveTo(0)
   }
 
   unmute(): void {
-    this.#silence = undefined
+    this.#muted = false
+    if (this.#gain !== undefined) this.#moveTo(1)
   }
 
   [Symbol.asyncIterator](): AsyncIterator<AudioFrame, undefined> {
@@ -187,6 +194,20 @@ export class LiveAudioSource implements AudioSource {
 
   toWeb(): ReadableStream<AudioFrame> {
     return readableOf(this)
+  }
+
+  #moveTo(factor: number): void {
+    this.#gain ??= new Gain(this.sampleRate)
+    this.#gain.moveTo(factor)
+    if (!this.#begun) this.#gain.moveAtOnce()
+  }
+
+  #scale(gain: Gain, samples: Int16Array): Int16Array {
+    if (this.#scaled.length !== samples.length) this.#scaled = new Int16Array(samples.length)
+    this.#scaled.set(samples)
+    gain.apply(this.#scaled)
+    if (gain.neutral) this.#gain = undefined
+    return this.#scaled
   }
 
   #claim(): void {

@@ -66,11 +66,19 @@ export class Conference {
   readonly #parties: Set<MixedParty> = new Set()
   readonly #mixer: Mixer
   readonly #out: Int16Array
+  /** Left since the last turn: what they said must not break off with a click. */
+  readonly #leaving: MixedParty[] = []
   #turn: PacedHandle | undefined
   #active: MixedParty | undefined
 
   constructor(options: ConferenceOptions) {
     this.sampleRate = checkConvertible(options.sampleRate ?? 16_000)
+    if (this.sampleRate % FRAMES_A_SECOND !== 0) {
+      throw new OptionError(
+        'sampleRate',
+        `${this.sampleRate} has no whole samples in 20 ms; use 12000 or 16000`,
+      )
+    }
     this.#maxParties = options.maxParties ?? 64
     if (!(Number.isInteger(this.#maxParties) && this.#maxParties >= 1)) {
       throw new OptionError('maxParties', `${this.#maxParties} is not a count; give 1 or more`)
@@ -109,7 +117,11 @@ export class Conference {
     this.#parties.delete(party)
     for (const other of this.#parties) other.forget(party)
     if (this.#active === party) this.#active = undefined
-    if (this.#parties.size > 0) return
+    if (this.#parties.size > 0) {
+      this.#leaving.push(party)
+      return
+    }
+    this.#leaving.length = 0
     this.#turn?.remove()
     this.#turn = undefined
   }
@@ -124,6 +136,11 @@ export class Conference {
       if (party.speaking && (loudest === undefined || party.power > loudest.power)) loudest = party
     }
     if (loudest !== undefined) this.#active = loudest
+    for (const party of this.#leaving) {
+      party.fade()
+      if (party.whispersTo === undefined) mixer.add(party.frame)
+    }
+    this.#leaving.length = 0
     for (const party of this.#parties) {
       const own = party.whispersTo === undefined ? party.frame : undefined
       let whispered = false
@@ -244,19 +261,27 @@ class MixedParty implements Party {
       queue.discard(excess)
       this.#droppedSamples += excess
     }
-    if (queue.length >= frame.length) queue.shift(frame)
+    if (queue.length < frame.length) this.fade()
     else {
-      for (let i = 0; i < frame.length; i += 1) {
-        this.#last *= 7 / 8
-        frame[i] = this.#last
-      }
+      queue.shift(frame)
+      this.#last = frame[frame.length - 1] as number
+      this.#gain?.apply(frame)
     }
-    this.#last = frame[frame.length - 1] as number
-    this.#gain?.apply(frame)
     let sum = 0
     for (let i = 0; i < frame.length; i += 1) sum += (frame[i] as number) * (frame[i] as number)
     this.power += (sum / frame.length - this.power) * 0.2
     this.#detector.push(frame)
+  }
+
+  /** Leads what was said last into silence. */
+  fade(): void {
+    const { frame } = this
+    for (let i = 0; i < frame.length; i += 1) {
+      this.#last *= 7 / 8
+      frame[i] = this.#last
+    }
+    this.#last = frame[frame.length - 1] as number
+    this.#gain?.apply(frame)
   }
 
   give(mix: Int16Array): void {

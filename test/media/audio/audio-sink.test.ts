@@ -42,7 +42,7 @@ function turned(options: Partial<LiveAudioSinkOptions> = {}): {
 
 /** Lets promise continuations run. */
 async function drain(): Promise<void> {
-  for (let i = 0; i < 20; i += 1) await Promise.resolve()
+  for (let i = 0; i < 50; i += 1) await Promise.resolve()
 }
 
 async function settled(promise: Promise<unknown>): Promise<boolean> {
@@ -518,4 +518,63 @@ t.test('writes after the end share one short timer, however many there are and h
   await clock.advance(20)
   await Promise.all(late)
   t.equal(clock.pendingTimers, 0)
+})
+
+t.test('plays are heard one after the other, each counted by itself', async t => {
+  const { sink, turn, sent } = turned()
+  const first = sink.play(ramp(1, 2 * FRAME))
+  const second = sink.at(8000).play(ramp(1001, 2 * FRAME))
+  const third = sink.play(ramp(2001, 2 * FRAME))
+  await drain()
+  await turn(2)
+  t.same(await first, { playedMs: 40, droppedMs: 0, interrupted: false })
+  await turn(3)
+  t.same(await second, { playedMs: 40, droppedMs: 0, interrupted: false })
+  t.same(sink.clear().interrupted, true)
+  t.same(await third, { playedMs: 20, droppedMs: 20, interrupted: true })
+  t.same([...sent()], [...ramp(1, 2 * FRAME), ...ramp(1001, 2 * FRAME), ...ramp(2001, FRAME)])
+  t.equal(await settled(sink.play(ramp(1, FRAME))), false)
+})
+
+t.test('a play that waits is dropped by its own signal, which leaves the one before alone', async t => {
+  const { sink, turn, sent } = turned()
+  let closed = false
+  const source = (async function* () {
+    try {
+      yield ramp(1, FRAME)
+    } finally {
+      closed = true
+    }
+  })()
+  const controller = new AbortController()
+  const first = sink.play(ramp(1, 2 * FRAME))
+  const second = sink.play(source, { signal: controller.signal })
+  const broken = {
+    [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(new Error('the source broke')) }),
+  }
+  const failing = sink.play(broken)
+  const last = sink.play(ramp(3001, FRAME))
+  await drain()
+  await turn()
+  controller.abort()
+  t.same(await second, { playedMs: 0, droppedMs: 0, interrupted: true })
+  t.equal(closed, false, 'a generator that never ran has nothing to close')
+  failing.catch(() => undefined)
+  await turn(2)
+  await t.rejects(failing, /the source broke/)
+  t.same(await first, { playedMs: 40, droppedMs: 0, interrupted: false })
+  await turn()
+  t.same(await last, { playedMs: 20, droppedMs: 0, interrupted: false })
+  t.same([...sent()].slice(0, 2 * FRAME), [...ramp(1, 2 * FRAME)])
+})
+
+t.test('plays that wait are bounded, and all settle when everything is cleared or the call ends', async t => {
+  const { sink } = turned()
+  const plays = Array.from({ length: 1024 }, () => sink.play(ramp(1, FRAME)))
+  await t.rejects(sink.play(ramp(1, FRAME)), { code: 'SIP_LIMIT' })
+  sink.clear()
+  t.ok((await Promise.all(plays)).every(playout => playout.interrupted))
+  const more = [sink.play(ramp(1, FRAME)), sink.play(ramp(1, FRAME))]
+  sink.end()
+  t.ok((await Promise.all(more)).every(playout => playout.interrupted))
 })

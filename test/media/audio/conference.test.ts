@@ -206,3 +206,32 @@ t.test('a call that ends leaves; the last one stops the clock; a full conference
   conference.close()
   t.equal(conference.parties.length, 0)
 })
+
+t.test('who leaves in mid-word, or whose input ends, fades away without a click', async t => {
+  for (const way of ['leave', 'end'] as const) {
+    let step = 0
+    // Frames of 237 Hz end anywhere in its turn.
+    for (let frames = 8; frames < 20; frames += 1) {
+      const clock = new VirtualClock()
+      const conference = new Conference({ clock })
+      const listener = new Phone(16_000, 1500, -Infinity)
+      const speaker = new Phone(16_000, 237)
+      listener.join(conference)
+      const party = speaker.join(conference)
+      await run(clock, [listener, speaker], frames * 20)
+      if (way === 'leave') party.leave()
+      else speaker.source.end()
+      await run(clock, [listener], 200)
+      const { heard } = listener
+      t.ok(peak(heard) > 4000)
+      t.equal(peak(heard.subarray(frames * 320 + 1600)), 0)
+      for (let i = 1; i < heard.length; i += 1) step = Math.max(step, Math.abs(heard[i]! - heard[i - 1]!))
+    }
+    // The way into silence takes an eighth of what is left with each sample.
+    t.ok(step <= 4634 / 8 + 10, `${step} from sample to sample at most, when they ${way}`)
+  }
+})
+
+t.test('a rate without whole samples in 20 ms is refused', async t => {
+  t.throws(() => new Conference({ clock: new VirtualClock(), sampleRate: 11_025 }), /sampleRate: 11025/)
+})

@@ -104,3 +104,24 @@ t.test('a muted source seen at another rate is muted', async t => {
   view.unmute()
   t.notOk(view.muted)
 })
+
+t.test('an input is muted and unmuted without a click, and from the start nothing is heard', async t => {
+  const source = new LiveAudioSource({ sampleRate: 8000 })
+  const reader = source[Symbol.asyncIterator]()
+  const heard: number[] = []
+  const turn = async (frame: number): Promise<void> => {
+    source.push(second.subarray(frame * 160, frame * 160 + 160), frame * 20, false)
+    const { value } = await reader.next()
+    heard.push(...value!.samples)
+  }
+  source.mute()
+  await turn(0)
+  t.ok(heard.every(sample => sample === 0))
+  source.unmute()
+  for (let frame = 1; frame < 10; frame += 1) await turn(frame)
+  source.mute()
+  for (let frame = 10; frame < 13; frame += 1) await turn(frame)
+  t.ok(step(Int16Array.from(heard)) <= step(second) * 1.05)
+  t.ok(heard.slice(-320).every(sample => sample === 0))
+  t.same(heard.slice(320, 1600), [...second.subarray(320, 1600)])
+})
