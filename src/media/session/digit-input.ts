@@ -1,10 +1,12 @@
 import type { Clock } from '../../runtime/runtime.ts'
-import { DtmfDetector } from '../audio/dtmf-detector.ts'
+import type { DtmfTone } from '../audio/dtmf-detector.ts'
 import type { ReceivedDigit, StartedDigit } from '../rtp/telephone-event-receiver.ts'
 import type { NegotiatedAudio } from '../sdp/negotiated.ts'
 import { DigitMerge } from './digit-merge.ts'
 import { DigitQueue } from './digit-queue.ts'
 import type { DtmfRoad, ResolvedDtmf } from './digit-roads.ts'
+import { ToneEar } from './tone-ear.ts'
+import type { DecodedListener } from './tone-ear.ts'
 import type { DtmfDigit, DtmfStart } from './types.ts'
 
 export interface DigitInputOptions {
@@ -23,7 +25,9 @@ export class DigitInput {
   readonly #options: DigitInputOptions
   /** None before the first digit: most calls have none. */
   #merge: DigitMerge | undefined
-  #ear: DtmfDetector | undefined
+  #ear: ToneEar | undefined
+  /** When the tone that sounds began, on the clock of the frames. */
+  #toneAtMs = 0
   #received = 0
 
   constructor(options: DigitInputOptions) {
@@ -39,9 +43,9 @@ export class DigitInput {
     return this.#merge?.merged ?? 0
   }
 
-  /** The audio is searched for tones: `hear` wants every frame of it. */
-  get listens(): boolean {
-    return this.#ear !== undefined
+  /** Set while the audio is searched for tones: it wants to hear all of it, and `turn` to be called with every frame. */
+  get ear(): DecodedListener | undefined {
+    return this.#ear
   }
 
   takes(road: DtmfRoad): boolean {
@@ -53,16 +57,13 @@ export class DigitInput {
     const { inband } = this.#options.settings
     const listens = this.takes('inband') && (inband === 'always' || audio.telephoneEvent === undefined)
     if (!listens) this.#stopListening()
-    else this.#ear ??= new DtmfDetector({ sampleRate })
+    else this.#ear ??= new ToneEar({ sampleRate })
   }
 
-  /** A frame of audio, heard from `dueAt` on. */
-  hear(samples: Int16Array, dueAt: number): void {
-    if (this.#ear === undefined) return
-    for (const tone of this.#ear.push(samples, dueAt - this.#options.openedAt)) {
-      if (tone.kind === 'start') this.#start('inband', tone.digit, tone.atMs)
-      else this.#end('inband', tone.digit, tone.atMs, tone.durationMs)
-    }
+  /** Tells of the tones in what was decoded for the frame that is heard until `heardMs`, on the clock of the frames. */
+  turn(heardMs: number): void {
+    const ear = this.#ear
+    if (ear !== undefined) this.#tellTones(ear.take(), heardMs - ear.heardMs)
   }
 
   /** The first packet of an event. */
@@ -91,8 +92,19 @@ export class DigitInput {
   #stopListening(): void {
     const ear = this.#ear
     this.#ear = undefined
-    for (const tone of ear?.flush() ?? [])
-      if (tone.kind === 'end') this.#end('inband', tone.digit, tone.atMs, tone.durationMs)
+    if (ear !== undefined) this.#tellTones(ear.flush(), this.#msAgo(0) - ear.heardMs)
+  }
+
+  // The clock of the ear stands still while nothing is heard.
+  #tellTones(tones: readonly DtmfTone[], earBeganMs: number): void {
+    for (const tone of tones) {
+      if (tone.kind === 'start') {
+        this.#toneAtMs = Math.max(0, tone.atMs + earBeganMs)
+        this.#start('inband', tone.digit, this.#toneAtMs)
+      } else {
+        this.#end('inband', tone.digit, this.#toneAtMs, tone.durationMs)
+      }
+    }
   }
 
   #start(via: DtmfRoad, digit: string, timestampMs: number): void {

@@ -480,10 +480,11 @@ export class MediaSession {
     if (flow === undefined) return
     const digits = this.#digitsIn
     const tell: TurnListener = (dueAt, heard, sent) => {
-      if (heard !== undefined) digits.hear(heard, dueAt)
+      if (heard !== undefined) digits.turn(dueAt + FRAME_MS - this.#openedAt)
       for (const recording of this.#recordings) recording.turn(dueAt, heard, sent)
     }
-    flow.onTurn = this.#recordings.size === 0 && !digits.listens ? undefined : tell
+    flow.receiver.ear = digits.ear
+    flow.onTurn = this.#recordings.size === 0 && digits.ear === undefined ? undefined : tell
   }
 
   async #close(): Promise<void> {

@@ -10,6 +10,7 @@ import type { NegotiatedAudio } from '../sdp/negotiated.ts'
 import { payloadDecoders } from './payload-decoder.ts'
 import type { PayloadDecoder } from './payload-decoder.ts'
 import { ReceivedNoise } from './received-noise.ts'
+import type { DecodedListener } from './tone-ear.ts'
 
 export interface PlayOutOptions {
   readonly codecs: readonly AudioCodec[]
@@ -35,6 +36,8 @@ const EMPTY = new Int16Array(0)
 /** Does what the jitter buffer decides: packets go in, frames of PCM of the session's rate come out. */
 export class PlayOut {
   readonly jitter: JitterBuffer
+  /** Hears everything before it is stretched. */
+  ear: DecodedListener | undefined
   readonly #options: PlayOutOptions
   readonly #samplesPerMs: number
   readonly #frameMs: number
@@ -132,6 +135,8 @@ export class PlayOut {
     if (decoder === undefined || !decoder.fits(payload, out.length)) return false
     const count = decoder.decodeInto(payload, out)
     if (count < out.length) out.fill(0, count)
+    if (this.ear !== undefined)
+      this.ear.decoded(out, 0, out.length, result.timestamp, decoder.codec.clockRate)
     this.#concealer.receive(out)
     this.#silent = false
     if (this.#spare.length < SPARE_PAYLOADS) this.#spare.push(payload)
@@ -148,6 +153,7 @@ export class PlayOut {
     const kept = this.#restLength
     const decoded = decoder.decodeInto(payload, out)
     if (decoded < count) out.fill(0, decoded)
+    this.ear?.decoded(out, 0, count, result.timestamp, decoder.codec.clockRate)
     this.#concealer.receive(out)
     this.#silent = false
     if (this.#spare.length < SPARE_PAYLOADS) this.#spare.push(payload)
@@ -256,9 +262,11 @@ export class PlayOut {
   // Decodes behind the `length` samples that stand in `work` from `past` on; returns how many there are then.
   #decodeTo(result: Playout, work: Int16Array, past: number, length: number): number {
     const { payload } = result
-    const pcm = this.#use(result.payloadType)?.decode(payload)
+    const decoder = this.#use(result.payloadType)
+    const pcm = decoder?.decode(payload)
     if (this.#spare.length < SPARE_PAYLOADS) this.#spare.push(payload)
-    if (pcm === undefined) return length
+    if (pcm === undefined || decoder === undefined) return length
+    this.ear?.decoded(pcm, 0, pcm.length, result.timestamp, decoder.codec.clockRate)
     const count = Math.min(pcm.length, work.length - past - length - past)
     for (let i = 0; i < count; i += 1) work[past + length + i] = pcm[i]!
     return length + count
@@ -269,6 +277,7 @@ export class PlayOut {
     this.#concealedSamples += samples
     const own = this.#decoder?.conceals === true ? this.#decoder.conceal(durationMs) : undefined
     if (own !== undefined) {
+      this.ear?.madeUp(own, 0, own.length)
       this.#concealer.remember(own)
       this.#append(own, 0, own.length)
       this.#silent = false
@@ -276,6 +285,7 @@ export class PlayOut {
     }
     const { work } = this.#bench
     this.#concealer.conceal(work, 0, samples)
+    this.ear?.madeUp(work, 0, samples)
     this.#append(work, 0, samples)
   }
 
@@ -287,6 +297,7 @@ export class PlayOut {
       this.#conceal(durationMs)
       return false
     }
+    this.ear?.madeUp(pcm, 0, pcm.length)
     this.#emit(pcm, 0, pcm.length)
     return true
   }
@@ -297,6 +308,7 @@ export class PlayOut {
     work.fill(0, 0, samples)
     if (!this.#silent) this.#fadeOut(work, samples)
     this.#concealer.reset()
+    this.ear?.madeUp(work, 0, samples)
     this.#append(work, 0, samples)
   }
 
@@ -319,6 +331,7 @@ export class PlayOut {
     this.#noise.generate(work, 0, samples)
     if (!this.#silent) this.#fadeOut(work, samples)
     this.#concealer.reset()
+    this.ear?.madeUp(work, 0, samples)
     this.#append(work, 0, samples)
   }
 
@@ -326,8 +339,12 @@ export class PlayOut {
   #makeOwnNoise(durationMs: number, payload: Uint8Array, payloadType: number): void {
     const decoder = payload.length > 0 ? this.#use(payloadType) : this.#decoder
     const pcm = payload.length > 0 ? decoder?.decode(payload) : decoder?.conceal(durationMs)
-    if (pcm === undefined || pcm.length === 0) this.#silence(durationMs)
-    else this.#emit(pcm, 0, pcm.length)
+    if (pcm === undefined || pcm.length === 0) {
+      this.#silence(durationMs)
+      return
+    }
+    this.ear?.madeUp(pcm, 0, pcm.length)
+    this.#emit(pcm, 0, pcm.length)
   }
 
   // What was heard last dies away over what follows, instead of stopping short.

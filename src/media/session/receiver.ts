@@ -13,6 +13,7 @@ import { DigitReceiver } from './digit-receiver.ts'
 import type { DigitReceiverOptions } from './digit-receiver.ts'
 import type { PayloadDecoder } from './payload-decoder.ts'
 import { PlayOut } from './play-out.ts'
+import type { DecodedListener } from './tone-ear.ts'
 
 export interface ReceiverOptions extends DigitReceiverOptions {
   readonly codecs: readonly AudioCodec[]
@@ -42,6 +43,7 @@ export class MediaReceiver {
   relay: PacketRelay | undefined
   readonly #options: ReceiverOptions
   #playOut: PlayOut | undefined
+  #ear: DecodedListener | undefined
   #eventRates: ReadonlyMap<number, number> = new Map()
   #clockRate = 0
   #statistics: ReceptionStatistics | undefined
@@ -81,10 +83,17 @@ export class MediaReceiver {
     return this.#playOut?.concealedMs ?? 0
   }
 
+  /** Hears the sound as it was sent, while there is somebody. */
+  set ear(ear: DecodedListener | undefined) {
+    this.#ear = ear
+    if (this.#playOut !== undefined) this.#playOut.ear = ear
+  }
+
   /** Takes up what was agreed; sound and digits under way go on. */
   configure(audio: NegotiatedAudio): void {
     const { clockRate } = audio.codec
     this.#playOut ??= new PlayOut(this.#options, clockRate)
+    this.#playOut.ear = this.#ear
     this.#playOut.configure(audio)
     this.#decoder = this.#playOut.decoderOf(this.#payloadType)
     this.#eventRates = audio.receiveTelephoneEvents

@@ -1,0 +1,91 @@
+import t from 'tap'
+import { loadCodecs } from '../../../src/media/codec/catalogue.ts'
+import type { DtmfDigit } from '../../../src/media/session/types.ts'
+import type { NetworkConditions } from '../../../src/testing/network/conditions.ts'
+import { seededRandom } from '../../../src/testing/seeded-random.ts'
+import { Pair } from './pair.ts'
+
+const KEYS = '0123456789*#ABCD'
+const dtmf = { send: 'inband', receive: ['inband'] } as const
+
+interface Outcome {
+  readonly sent: string
+  readonly digits: readonly DtmfDigit[]
+}
+
+/** Digits as tones over a network: what is heard of them. */
+async function over(
+  conditions: NetworkConditions,
+  seed: number,
+  press: { readonly durationMs: number; readonly gapMs: number; readonly count: number },
+  codec = 'PCMU',
+): Promise<Outcome> {
+  const { durationMs, gapMs, count } = press
+  const codecs = await loadCodecs([codec])
+  const pair = await Pair.open({ seed, conditions, a: { dtmf, codecs }, b: { dtmf, codecs } })
+  pair.connect()
+  const digits: DtmfDigit[] = []
+  pair.b.onDtmf = digit => digits.push(digit)
+  const random = seededRandom(seed)
+  // Every other key is the one before again: only the pause tells them apart.
+  let sent = ''
+  while (sent.length < count) sent += KEYS[random.integer(0, KEYS.length - 1)]!.repeat(2)
+  await pair.clock.advance(300)
+  const done = pair.a.sendDtmf(sent, { durationMs, gapMs })
+  await pair.clock.advance(count * (durationMs + gapMs) + 2000)
+  await done
+  await pair.close()
+  return { sent, digits }
+}
+
+// With more jitter than this packets come too late now and then, before the delay has grown: that is loss.
+const networks: [what: string, conditions: NetworkConditions][] = [
+  ['a quiet network', { delayMs: 20 }],
+  ['5 ms of jitter', { delayMs: 20, jitterMs: 5 }],
+  ['40 ms of jitter', { delayMs: 30, jitterMs: 40 }],
+  ['40 ms of jitter and duplicates', { delayMs: 30, jitterMs: 40, duplicate: 0.05 }],
+]
+for (const [what, conditions] of networks)
+  for (const press of [
+    { durationMs: 100, gapMs: 80, count: 60 },
+    { durationMs: 40, gapMs: 40, count: 120 },
+  ])
+    t.test(
+      `tones of ${press.durationMs} ms over ${what}: each once and as long as it was, however play-out stretches them`,
+      async t => {
+        for (const seed of [1, 2, 3, 4, 5]) {
+          const { sent, digits } = await over(conditions, seed, press)
+          t.equal(digits.map(({ digit }) => digit).join(''), sent, `seed ${seed}`)
+          const wrong = digits.filter(({ durationMs }) => Math.abs(durationMs - press.durationMs) > 10)
+          t.same(
+            wrong.map(({ digit, durationMs }) => `${digit} ${durationMs} ms`),
+            [],
+            `seed ${seed}`,
+          )
+        }
+      },
+    )
+
+for (const codec of ['PCMA', 'G722', 'L16/16000', 'opus'])
+  t.test(`tones in ${codec} over jitter`, async t => {
+    const { sent, digits } = await over(
+      { delayMs: 30, jitterMs: 40 },
+      5,
+      {
+        durationMs: 60,
+        gapMs: 60,
+        count: 40,
+      },
+      codec,
+    )
+    t.equal(digits.map(({ digit }) => digit).join(''), sent)
+  })
+
+t.test('a digit of 200 ms that loses one of its packets is one digit still', async t => {
+  const { sent, digits } = await over({ delayMs: 20, loss: 0.02 }, 2, {
+    durationMs: 200,
+    gapMs: 100,
+    count: 200,
+  })
+  t.equal(digits.map(({ digit }) => digit).join(''), sent)
+})
