@@ -16,7 +16,10 @@ export class CallRecordings {
   async start(media: MediaSession, target: string, options: RecordingOptions): Promise<Recording> {
     const file = resolve(target)
     if (this.#taken.has(file))
-      throw new OptionError('file', 'another recording is being written there; give each its own file')
+      throw new OptionError(
+        'file',
+        `a recording of a call that is up is there already: ${file}; give each its own file`,
+      )
     this.#taken.add(file)
     try {
       const recording = await media.record(target, options)
@@ -25,9 +28,15 @@ export class CallRecordings {
     } catch (error) {
       this.#taken.delete(file)
       if (error instanceof SipError) throw error
-      throw new OptionError('file', `the recording cannot be written: ${(error as Error).message}`, {
-        cause: error,
-      })
+      const { code, message } = error as NodeJS.ErrnoException
+      const advice = ADVICE[code ?? '']
+      throw new OptionError(
+        'file',
+        `the recording cannot be written: ${message}${advice === undefined ? '' : `; ${advice}`}`,
+        {
+          cause: error,
+        },
+      )
     }
   }
 
@@ -35,4 +44,12 @@ export class CallRecordings {
   release(): void {
     for (const file of this.#own) this.#taken.delete(file)
   }
+}
+
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOENT: 'make the folder first',
+  EACCES: 'let the process write there',
+  EPERM: 'let the process write there',
+  EISDIR: 'name a file in that folder',
+  ENOTDIR: 'name a file in a folder',
 }

@@ -1,4 +1,5 @@
 /** What calls tell, take and need. */
+import type { SipError } from '../runtime/errors.ts'
 import type { Clock } from '../runtime/runtime.ts'
 import type { RedirectOptions } from '../sip/dialog/redirect.ts'
 import type { HeaderList, SessionState } from '../sip/dialog/session-types.ts'
@@ -86,6 +87,8 @@ export interface CallContext {
   readonly transfers: TransferDesk
   /** What the endpoint was told to speak. */
   readonly codecs: readonly CodecName[]
+  /** Something that the call survives but somebody should know of. */
+  report(error: SipError): void
   /** The call is over; `closing` settles when its recordings are written and its port is free. */
   onEnded(call: Call, closing: Promise<void>): void
 }

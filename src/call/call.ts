@@ -322,6 +322,11 @@ export abstract class Call extends SafeEmitter<CallEvents> {
         ),
       })
     }
+    media.onRecordingError = (error, file) => {
+      const where = file === undefined ? '' : ` to ${file}`
+      const message = `the recording${where} of call ${this.id} broke off: ${error.message}; what was written before plays, and the call goes on`
+      this.context.report(new SipErrorClass('SIP_MEDIA', message, { cause: error }))
+    }
     media.onDtmfStart = start => void this.safeEmit('dtmfStart', start)
     media.onChange = ({ first }) => {
       this.#hold.noteRemote(media.remoteHold)
@@ -453,7 +458,8 @@ export abstract class Call extends SafeEmitter<CallEvents> {
     this.#endedValue = ended
     this.limits.over()
     const closing = this.#media?.close() ?? Promise.resolve()
-    this.#recordings.release()
+    // Until then files are still being written.
+    void closing.finally(() => this.#recordings.release())
     if (this.#began && callChannel.hasSubscribers)
       callChannel.publish({ kind: 'ended', endpoint: this.context.endpoint, call: this, ended })
     this.#abort.abort(new CallEndedError(ended))

@@ -105,9 +105,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
     })
     this.#core.onLateNotify = incoming => this.#transfers.receiveLate(incoming)
     this.#core.onInvite = (session, admitted) => this.#take(session, admitted)
-    this.#gate = gateOf(options, { clock, random }, error => {
-      if (!this.safeEmit('error', error)) process.emitWarning(error)
-    })
+    this.#gate = gateOf(options, { clock, random }, error => this.#report(error))
     this.#core.gate = this.#gate
     this.#core.onRequest = incoming => desk.receive(incoming)
     this.#core.screen = request =>
@@ -145,6 +143,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       codecs: options.codecs ?? ['PCMU', 'PCMA'],
       ringMs: ringLimit(options.ringTimeoutMs),
       desk,
+      report: error => this.#report(error),
       onEnded: (call, closing) => this.#over(call, closing),
     }
   }
@@ -306,7 +305,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
     for (const call of this.#calls) call.endNow({ by: 'local', cause: 'closed' })
     this.#transactions.close()
     await this.#transport.close()
-    await Promise.allSettled(this.#closings)
+    await this.#within(giveUpMs, Promise.allSettled(this.#closings))
     this.#serving?.stop()
   }
 
@@ -364,7 +363,11 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       cause: error,
     })
     if (!over) call.fail(failure)
-    if (!this.safeEmit('error', failure)) process.emitWarning(failure)
+    this.#report(failure)
+  }
+
+  #report(error: SipError): void {
+    if (!this.safeEmit('error', error)) process.emitWarning(error)
   }
 
   #over(call: Call, closing: Promise<void>): void {

@@ -240,7 +240,7 @@ export class Trace {
     const trace = this.#mediaTrace(event.call)
     if (trace === undefined) return
     const remote = event.remote === undefined ? '' : ` ${event.remote.address}:${event.remote.port}`
-    const detail = [event.codec, event.encryption, event.direction, event.file]
+    const detail = [event.codec, event.encryption, event.direction, event.file, event.error]
       .filter(part => part !== undefined)
       .join(' ')
     this.#note(trace, event.at, `media ${event.kind}${detail === '' ? '' : ` ${detail}`}${remote}`)

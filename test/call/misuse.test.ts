@@ -279,6 +279,31 @@ t.test('closing the endpoint waits until recordings are written', async t => {
   })
 })
 
+t.test('a recording that breaks off is told of, and closing does not wait for it for ever', async t => {
+  const lab = createLab()
+  const agent = await lab.endpoint('agent.lab')
+  const phone = await lab.endpoint('phone.lab')
+  const errors: string[] = []
+  phone.on('error', error => void errors.push(`${error.code} ${error.message}`))
+  void agent.serve(async call => {
+    await call.answer()
+    await call.ended
+  })
+  await lab.run(async () => {
+    const call = await phone.call(target)
+    await call.record({ write: () => Promise.reject(new Error('no space left')), close: () => {} })
+    await call.record({ write: () => new Promise<void>(() => {}), close: () => {} })
+    await call.sleep(2000)
+    t.match(errors, [/^SIP_MEDIA .*broke off: no space left; what was written before plays/])
+    t.equal(call.state, 'confirmed')
+    const before = lab.clock.now()
+    await phone.close()
+    t.ok(lab.clock.now() - before <= 10_000)
+  })
+  const record = lab.records.find(({ direction }) => direction === 'outbound')!
+  t.match(lab.ladder(record.id), /media recording-error no space left/)
+})
+
 t.test('methods used at the wrong time say so', async t => {
   const lab = createLab()
   const agent = await lab.endpoint('agent.lab')

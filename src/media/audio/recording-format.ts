@@ -34,11 +34,27 @@ const plans: Readonly<Record<RecordingFormat, Plan>> = {
   pcma: { suffixes: ['.wav'], rate: () => 8000, prepare: wav('pcma') },
   opus: { suffixes: ['.opus', '.ogg', '.oga'], rate: opusRate, prepare: oggOpus },
 }
+/** Ends of file names that promise something else than is made here. */
+const foreign: readonly string[] = [
+  '.mp3',
+  '.m4a',
+  '.mp4',
+  '.aac',
+  '.flac',
+  '.webm',
+  '.wma',
+  '.amr',
+  '.gsm',
+  '.aif',
+  '.aiff',
+  '.au',
+  '.raw',
+]
 const formats = Object.keys(plans) as RecordingFormat[]
 
 /**
  * The format asked for, or the one that the file's name says; PCM where it says nothing.
- * @throws {OptionError} an unknown format, or one that does not go with the name
+ * @throws {OptionError} an unknown format, or one that does not go with the name; a name of something else
  */
 export function recordingFormat(
   format: RecordingFormat | undefined,
@@ -48,6 +64,12 @@ export function recordingFormat(
     throw new OptionError('format', `"${format as string}" is not known; give ${formats.join(', ')}`)
   }
   const suffix = /\.[^./\\]*$/.exec(file ?? '')?.[0].toLowerCase() ?? ''
+  if (foreign.includes(suffix)) {
+    throw new OptionError(
+      'file',
+      `no ${suffix} is made here; name it .wav, or .opus, and convert it afterwards`,
+    )
+  }
   const named = formats.filter(known => plans[known].suffixes.includes(suffix))
   if (format === undefined) return named[0] ?? 'pcm'
   if (named.length > 0 && !named.includes(format)) {

@@ -1,3 +1,4 @@
+import { OptionError } from '../../runtime/errors.ts'
 import type { Random } from '../../runtime/runtime.ts'
 import { FileSink } from './file-sink.ts'
 import { InterleavedResampler } from './interleaved-resampler.ts'
@@ -23,6 +24,8 @@ export interface CallRecordingOptions extends RecordingOptions {
   /** Where the clock of `AudioFrame.timestampMs` begins, on the clock of the turns. */
   readonly originMs?: number
   readonly onStop?: (recording: CallRecording) => void
+  /** It has broken off; once at most, and before `onStop`, which comes when somebody stops it or the call is over. */
+  readonly onFail?: (recording: CallRecording, error: Error) => void
 }
 
 export interface RecordingResult {
@@ -45,6 +48,8 @@ export interface Recording {
   readonly file: string | undefined
   readonly durationMs: number
   readonly paused: boolean
+  /** Why it has broken off, while the call goes on: the disk is full, the upload was refused. */
+  readonly error: Error | undefined
   /** What is said from now on is recorded as silence, so that later parts keep their place in time. */
   pause(): void
   resume(): void
@@ -72,6 +77,7 @@ export class CallRecording implements Recording {
   readonly #channels: 1 | 2
   readonly #framesPerMs: number
   readonly #onStop: (recording: CallRecording) => void
+  readonly #onFail: ((recording: CallRecording, error: Error) => void) | undefined
   readonly #queue: Piece[] = []
   #chunk: Int16Array
   /** Frames (one sample of each channel) in `#chunk`. */
@@ -96,12 +102,13 @@ export class CallRecording implements Recording {
     this.#framesPerMs = options.callRate / 1000
     this.#originMs = options.originMs ?? 0
     this.#onStop = options.onStop ?? (() => undefined)
+    this.#onFail = options.onFail
     this.#chunk = this.#newChunk()
   }
 
   /**
    * Makes the file when `target` is a path. Rejects with what the file system says.
-   * @throws {OptionError} `format` or `sampleRate` that cannot be
+   * @throws {OptionError} `format`, `channels` or `sampleRate` that cannot be
    */
   static async open(target: string | RecordingSink, options: CallRecordingOptions): Promise<CallRecording> {
     const { callRate, sampleRate, random } = options
@@ -119,6 +126,10 @@ export class CallRecording implements Recording {
 
   get paused(): boolean {
     return this.#paused
+  }
+
+  get error(): Error | undefined {
+    return this.#error
   }
 
   pause(): void {
@@ -242,8 +253,10 @@ export class CallRecording implements Recording {
   }
 
   #fail(error: unknown): void {
-    this.#error ??= error instanceof Error ? error : new Error(String(error))
     this.#queue.length = 0
+    if (this.#error !== undefined) return
+    this.#error = error instanceof Error ? error : new Error(String(error))
+    this.#onFail?.(this, this.#error)
   }
 
   #newChunk(): Int16Array {
@@ -251,9 +264,14 @@ export class CallRecording implements Recording {
   }
 }
 
-function channelsOf(options: RecordingOptions): 1 | 2 {
-  return options.channels === 'mixed' ? 1 : 2
+function channelsOf({ channels = 'separate' }: RecordingOptions): 1 | 2 {
+  const count = Object.hasOwn(CHANNELS, channels) ? CHANNELS[channels] : undefined
+  if (count !== undefined) return count
+  const known = Object.keys(CHANNELS).join(', ')
+  throw new OptionError('channels', `${JSON.stringify(channels)} is not known; give ${known}`)
 }
+
+const CHANNELS = { separate: 2, mixed: 1 } as const
 
 /** What is written at a time. */
 const CHUNK_MS = 500

@@ -56,6 +56,8 @@ export class MediaSession {
   onFirstPacket: ((remote: MediaAddress) => void) | undefined
   /** An offer/answer was applied. */
   onChange: ((change: MediaChange) => void) | undefined
+  /** A recording has broken off; the call goes on. */
+  onRecordingError: ((error: Error, file: string | undefined) => void) | undefined
   /** Each digit as it ends, besides the iterables of `dtmf()`. */
   onDtmf: ((digit: DtmfDigit) => void) | undefined
   /**
@@ -342,6 +344,10 @@ export class MediaSession {
       callRate: this.#liveSource().sampleRate,
       random: this.#options.runtime.random,
       originMs: this.#openedAt,
+      onFail: (failed, error) => {
+        this.#publish({ kind: 'recording-error', ...fileOf(failed), error: error.message })
+        this.onRecordingError?.(error, failed.file)
+      },
       onStop: stopped => {
         if (!this.#recordings.delete(stopped)) return
         this.#tellTurns(this.#flow)

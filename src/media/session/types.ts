@@ -213,6 +213,7 @@ export interface MediaEvent {
     | 'timeout'
     | 'keys-in-clear'
     | 'recording-start'
+    | 'recording-error'
     | 'recording-stop'
     | 'close'
   readonly codec?: string
@@ -221,6 +222,8 @@ export interface MediaEvent {
   /** The suite of SRTP; with `negotiated`, absent for plain RTP. */
   readonly encryption?: string
   readonly file?: string
+  /** Why a recording has broken off. */
+  readonly error?: string
   /** Of a stranger, so far; of them, those with the peer's SSRC. */
   readonly packets?: number
   readonly spoofed?: number

@@ -249,3 +249,26 @@ t.test('the result says when the file begins, on the clock of the frames', async
   recording.turn(1240, filled(1), undefined)
   t.equal((await recording.stop()).startedAtMs, 240)
 })
+
+t.test('a recording that breaks off says so once, while the call goes on', async t => {
+  const failures: unknown[] = []
+  const full = { write: () => Promise.reject(new Error('no space left')), close: () => undefined }
+  const recording = await CallRecording.open(full, {
+    ...options,
+    onFail: (failed, error) => failures.push(failed.file, error.message),
+  })
+  for (let i = 0; i < 100; i += 1) recording.turn(i * 20, filled(1), filled(1))
+  await new Promise(resolve => setImmediate(resolve))
+  t.match(recording.error, { message: 'no space left' })
+  for (let i = 100; i < 200; i += 1) recording.turn(i * 20, filled(1), filled(1))
+  t.match(await recording.stop(), { error: { message: 'no space left' }, durationMs: 0 })
+  t.same(failures, [undefined, 'no space left'])
+})
+
+t.test('channels that there are not, and a name that promises another format, are refused', async t => {
+  const open = (target: string, wrong: object): Promise<unknown> =>
+    CallRecording.open(target, { ...options, ...wrong })
+  await t.rejects(open('never.wav', { channels: 'stereo' }), { code: 'SIP_OPTION', field: 'channels' })
+  await t.rejects(open('never.mp3', {}), { code: 'SIP_OPTION', field: 'file' })
+  await t.rejects(open('never.FLAC', { format: 'pcm' }), { code: 'SIP_OPTION', field: 'file' })
+})
