@@ -35,7 +35,7 @@ const plans: Readonly<Record<RecordingFormat, Plan>> = {
   opus: { suffixes: ['.opus', '.ogg', '.oga'], rate: opusRate, prepare: oggOpus },
 }
 /** Ends of file names that promise something else than is made here. */
-const foreign: readonly string[] = [
+const foreign: ReadonlySet<string> = new Set([
   '.mp3',
   '.m4a',
   '.mp4',
@@ -49,7 +49,7 @@ const foreign: readonly string[] = [
   '.aiff',
   '.au',
   '.raw',
-]
+])
 const formats = Object.keys(plans) as RecordingFormat[]
 
 /**
@@ -64,7 +64,7 @@ export function recordingFormat(
     throw new OptionError('format', `"${format as string}" is not known; give ${formats.join(', ')}`)
   }
   const suffix = /\.[^./\\]*$/.exec(file ?? '')?.[0].toLowerCase() ?? ''
-  if (foreign.includes(suffix)) {
+  if (foreign.has(suffix)) {
     throw new OptionError(
       'file',
       `no ${suffix} is made here; name it .wav, or .opus, and convert it afterwards`,

@@ -266,9 +266,11 @@ t.test('a recording that breaks off says so once, while the call goes on', async
 })
 
 t.test('channels that there are not, and a name that promises another format, are refused', async t => {
-  const open = (target: string, wrong: object): Promise<unknown> =>
-    CallRecording.open(target, { ...options, ...wrong })
-  await t.rejects(open('never.wav', { channels: 'stereo' }), { code: 'SIP_OPTION', field: 'channels' })
-  await t.rejects(open('never.mp3', {}), { code: 'SIP_OPTION', field: 'file' })
-  await t.rejects(open('never.FLAC', { format: 'pcm' }), { code: 'SIP_OPTION', field: 'file' })
+  for (const [file, wrong, field] of [
+    ['never.wav', { channels: 'stereo' as 'mixed' }, 'channels'],
+    ['never.mp3', {}, 'file'],
+    ['never.FLAC', { format: 'pcm' }, 'file'],
+  ] as const) {
+    await t.rejects(CallRecording.open(file, { ...options, ...wrong }), { code: 'SIP_OPTION', field })
+  }
 })
