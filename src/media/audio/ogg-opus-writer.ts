@@ -89,13 +89,13 @@ export class OggOpusWriter implements RecordingWriter {
   async #finish(): Promise<void> {
     try {
       await this.#begin()
-      // Silence pushes the end of the sound out of the encoder; players stop at the last page's granule position.
+      // Silence pushes the end of the sound out of the encoder, which takes a frame at least: the last page has one, as it must. Players
+      // stop at its granule position.
       const end = this.#granuleOf(this.#samples)
       while (this.#frames * FRAME_UNITS < end) {
         this.#rest.fill(0, this.#restLength)
-        await this.#frame()
+        await this.#frame(end)
       }
-      await this.#writePage(end, true)
     } finally {
       for (const encoder of this.#options.encoders) encoder.close?.()
       await this.#sink.close()
@@ -110,17 +110,18 @@ export class OggOpusWriter implements RecordingWriter {
     await this.#put(this.#pages.page([OPUS_TAGS], { granule: 0n }))
   }
 
-  async #frame(): Promise<void> {
+  /** `end`: where the file ends, once that is known. */
+  async #frame(end: number = Infinity): Promise<void> {
     this.#restLength = 0
     const packet = this.#encode()
     const segments = segmentsOf(packet.length)
-    // Before the packet, not after it: the last page of the file must have one.
-    if (this.#waiting.length === PAGE_FRAMES || this.#segments + segments > MAX_SEGMENTS) {
-      await this.#writePage(this.#frames * FRAME_UNITS)
-    }
+    if (this.#segments + segments > MAX_SEGMENTS) await this.#writePage(this.#frames * FRAME_UNITS)
     this.#waiting.push(packet)
     this.#segments += segments
     this.#frames += 1
+    const now = this.#frames * FRAME_UNITS
+    if (now >= end) await this.#writePage(end, true)
+    else if (this.#waiting.length === PAGE_FRAMES) await this.#writePage(now)
   }
 
   /** One packet with a frame of every stream (RFC 7845 §3): all but the last say their own length. */

@@ -50,6 +50,23 @@ t.test('the headers say what RFC 7845 §5 wants of one channel and of two', asyn
   }
 })
 
+t.test('what dies leaves every whole second that was written, and the last page never is empty', async t => {
+  for (const frames of [49, 50, 51, 99, 100]) {
+    const sink = new MemorySink()
+    const ogg = await writer(sink, 1)
+    await ogg.write(tones(ogg.sampleRate, frames / 50, 400))
+    const pages = readOgg(sink.bytes()).slice(2)
+    t.same(
+      pages.map(page => page.packets.length),
+      Array.from({ length: Math.floor(frames / 50) }, () => 50),
+    )
+    await ogg.close()
+    const last = readOgg(sink.bytes()).at(-1)!
+    t.ok(last.last && last.packets.length > 0, `${frames} frames`)
+    t.equal(last.granule, PRE_SKIP + frames * 960)
+  }
+})
+
 t.test('pages are numbered, whole, a second long, and the last one says where the sound ends', async t => {
   const sink = new MemorySink()
   const ogg = await writer(sink, 2)
