@@ -19,7 +19,10 @@ export interface OpusOptions {
   readonly fec?: boolean
   /** Loss to reckon with in percent, 0 (default) to 100, until the peer reports its own by RTCP. */
   readonly expectedLoss?: number
-  /** Send nothing in silence but a packet every 400 ms, and ask the peer for the same. Default false; also done when the peer asks. */
+  /**
+   * Send nothing in silence, which is what is no speech below -45 dBFS, but a packet every 400 ms, and ask the peer for the same. Default
+   * false; also done when the peer asks.
+   */
   readonly dtx?: boolean
   /** Constant bitrate, and ask the peer for it. Default false; also done when the peer asks. */
   readonly cbr?: boolean

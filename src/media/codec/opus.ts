@@ -40,6 +40,7 @@ class OpusEncoder implements Encoder {
   readonly #channels: number
   readonly #fec: boolean
   readonly #dtx: boolean
+  #pausing = false
   #state: number
   #loss = -1
 
@@ -58,7 +59,6 @@ class OpusEncoder implements Encoder {
     this.#set(settings.vbr, options.cbr || peer.cbr ? 0 : 1)
     this.#set(settings.complexity, options.complexity)
     this.#set(settings.inBandFec, this.#fec ? 1 : 0)
-    this.#set(settings.dtx, this.#dtx ? 1 : 0)
     if (channels === 2 && !peer.stereo) this.#set(settings.forceChannels, 1)
     this.expectLoss(options.expectedLoss)
   }
@@ -68,6 +68,7 @@ class OpusEncoder implements Encoder {
     const memory = this.#memory
     const { libopus } = memory
     libopus.HEAP16.set(pcm, memory.pcm >> 1)
+    if (this.#dtx) this.#mayPause(!isLoud(pcm))
     const room = Math.min(out.length, MAX_PAYLOAD)
     const samples = pcm.length / this.#channels
     const length = libopus._oc_encode(this.#state, memory.pcm, samples, memory.packet, room)
@@ -87,6 +88,13 @@ class OpusEncoder implements Encoder {
   close(): void {
     if (this.#state !== 0) this.#memory.libopus._oc_destroy_encoder(this.#state)
     this.#state = 0
+  }
+
+  /** To libopus a tone is no speech: it would send next to nothing of a beep or of ring-back. What is loud is meant. */
+  #mayPause(may: boolean): void {
+    if (may === this.#pausing) return
+    this.#pausing = may
+    this.#set(settings.dtx, may ? 1 : 0)
   }
 
   #set(request: number, value: number): void {
@@ -190,6 +198,15 @@ export async function loadOpus(options: OpusOptions = {}): Promise<AudioCodec> {
     decoder: () => new OpusDecoder(memory, resolved),
   }
 }
+
+/** Above -45 dBFS: the background of most calls is below, the softest tone of a network above. */
+function isLoud(pcm: Int16Array): boolean {
+  let energy = 0
+  for (let i = 0; i < pcm.length; i += 1) energy += pcm[i]! * pcm[i]!
+  return energy > LOUD_POWER * pcm.length
+}
+
+const LOUD_POWER = 32_768 ** 2 * 10 ** -4.5
 
 /** A loop, because a view of the memory for each frame would have to be collected again. */
 function copy(from: Uint8Array | Int16Array, at: number, to: Uint8Array | Int16Array, count: number): void {

@@ -210,6 +210,29 @@ t.test('DTX: silence is not sent but for a packet now and then, and speech after
   t.same(count(''), [50, 90, 50], 'a peer that does not ask for it gets every packet')
 })
 
+t.test('DTX: tones are sent for as long as they last, though they are no speech', async t => {
+  for (const [sampleRate, hz, level] of [
+    [8000, [440, 480], -22],
+    [16_000, [425], -16],
+    [24_000, [770, 1336], -30],
+    [48_000, [350, 440], -40],
+  ] as const) {
+    const codec = await loadOpus({ sampleRate })
+    const beep = tone({ sampleRate, hz, levelDbfs: level, durationMs: 3000 })
+    const packets = encodeAll(codec, beep, 20, { fmtp: 'usedtx=1' })
+    t.ok(packets.every(packet => packet.length > 0))
+    const decoder = codec.decoder()
+    const room = new Int16Array(codec.maxSamples(0))
+    const heard = new Int16Array(beep.length)
+    for (const [i, packet] of packets.entries()) {
+      const count = decoder.decode(packet, room)
+      heard.set(room.subarray(0, count), i * count)
+    }
+    const end = levelDbfs(heard.subarray(-sampleRate))
+    t.ok(Math.abs(end - levelDbfs(beep)) < 1.5, `${end.toFixed(1)} dBFS in the last second`)
+  }
+})
+
 t.test('concealment goes on with the sound and fades, in any length', async t => {
   const codec = await loadOpus({ sampleRate: 24_000 })
   const packets = encodeAll(codec, tone({ sampleRate: 24_000, hz: 300, durationMs: 400, levelDbfs: -12 }), 20)
