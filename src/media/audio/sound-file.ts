@@ -41,6 +41,9 @@ export async function openSound(file: string | Uint8Array, options: SoundOptions
     if (!(ms >= 0 && ms < Infinity))
       throw new OptionError(field, `${ms} is not usable; give milliseconds, 0 or more`)
   }
+  if (times === Infinity && fadeOutMs > 0) {
+    throw new OptionError('fadeOutMs', 'a sound played endlessly has no end to fade; give a count of times')
+  }
   const factor = factorOf('volumeDb', volumeDb)
   const choice = { ...(channel === undefined ? {} : { channel }), ...(raw === undefined ? {} : { raw }) }
   const reader =

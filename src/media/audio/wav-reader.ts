@@ -40,10 +40,11 @@ export class WavReader implements AsyncIterable<Int16Array> {
     this.durationMs = (blocks * 1000) / header.sampleRate
     this.#origin = origin
     this.#channel = options.channel
-    if (options.channel !== undefined && !(options.channel >= 0 && options.channel < header.channels)) {
+    const { channel = 0 } = options
+    if (!(Number.isInteger(channel) && channel >= 0 && channel < header.channels)) {
       throw new WavError(
         'channels',
-        `there is no channel ${options.channel}; the file has ${header.channels}, from 0`,
+        `there is no channel ${channel}; the file has ${header.channels}, from 0`,
       )
     }
   }

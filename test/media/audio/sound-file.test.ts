@@ -103,5 +103,7 @@ t.test('what is wrong is named', async t => {
   await t.rejects(openSound(bytes, { raw, times: 1.5 }), /times/)
   await t.rejects(openSound(bytes, { raw, volumeDb: 21 }), /volumeDb/)
   await t.rejects(openSound(bytes, { raw, fadeInMs: -1 }), /fadeInMs/)
+  await t.rejects(openSound(bytes, { raw, times: Infinity, fadeOutMs: 100 }), /fadeOutMs/)
+  await t.rejects(openSound(bytes, { raw, channel: 0.5 }), /no channel 0.5/)
   t.equal((await all(await openSound(new Uint8Array(0), { raw, times: Infinity }))).length, 0)
 })
