@@ -116,7 +116,10 @@ export class VoiceActivityDetector {
       !tonal &&
       this.#levelDbfs > this.#minLevel &&
       (lowAbove > this.#threshold || highAbove > this.#threshold + 1)
-    this.#onset = stands ? this.#onset + 1 : 0
+    // What was smoothed has the power of a click in it for long; the blocks themselves do not.
+    const half = this.#threshold / 2
+    const lasts = this.#lowFloor.aboveNow > half || this.#highFloor.aboveNow > half
+    this.#onset = stands && lasts ? this.#onset + 1 : 0
     if (tonal) this.#left = 0
     else if (this.#onset >= ONSET_BLOCKS || (stands && this.#active)) this.#left = this.#hangoverBlocks
     else if (this.#left > 0) this.#left -= 1
@@ -127,6 +130,8 @@ export class VoiceActivityDetector {
 /** Power of one band, smoothed over some 30 ms, and the least it was. */
 class NoiseFloor {
   power = 0
+  /** dB of the last block by itself above the noise. */
+  aboveNow = 0
   readonly #least = new Float64Array(STRETCHES).fill(0)
   #stretch = 0
   #blocks = 0
@@ -143,6 +148,7 @@ class NoiseFloor {
     for (let i = 0; i < STRETCHES; i += 1) floor = Math.min(floor, this.#least[i] as number)
     // A loud tone must not die away slowly into what follows it.
     if (tonal) this.power = 10 ** (floor / 10)
+    this.aboveNow = Math.max(FLOOR_DB, 10 * Math.log10(power + 1e-12)) - floor - MINIMUM_BIAS_DB
     return level - floor - MINIMUM_BIAS_DB
   }
 

@@ -82,6 +82,28 @@ t.test('noise alone is not speech, at any level, nor is it when it has become lo
   t.end()
 })
 
+t.test('a click, an offset that comes or goes, and hum are no speech', t => {
+  const sounds: Readonly<Record<string, (at: number) => number>> = {
+    click: at => (at === 24_003 ? 20_000 : 0),
+    'clicks, each second': at => (at % 8000 === 3 ? (at % 16_000 === 3 ? -32_768 : 15_000) : 0),
+    'an offset from the start': () => 8000,
+    'an offset that comes and goes': at => (at > 20_000 && at < 40_000 ? 8000 : 0),
+    'hum of 50 Hz': at => 4000 * Math.sin((2 * Math.PI * 50 * at) / 8000),
+  }
+  for (const [name, sound] of Object.entries(sounds)) {
+    for (const level of [-45, -60, -Infinity]) {
+      const detector = new VoiceActivityDetector({ sampleRate: 8000 })
+      const samples = noise(80_000, level).map((sample, at) => sample + sound(at))
+      let active = 0
+      for (let at = 0; at < samples.length; at += 160) {
+        if (detector.push(samples.subarray(at, at + 160))) active += 1
+      }
+      t.equal(active, 0, `${name}, noise of ${level} dBFS`)
+    }
+  }
+  t.end()
+})
+
 t.test('chunks of any length give the same', async t => {
   const clean = await shippedSpeech('menu-welcome', 8000)
   const whole = new VoiceActivityDetector({ sampleRate: 8000 })
