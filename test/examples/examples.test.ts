@@ -17,6 +17,7 @@ const run = [
   'answering-machine',
   'bridge',
   'call',
+  'collect-digits',
   'conference',
   'follow-a-call',
   'proxy',
@@ -128,6 +129,25 @@ t.test('test-an-agent plays its call in virtual time, the same each time', async
   t.equal(await second.ended, 0, second.output)
   t.match(first.output, /fingerprint [0-9a-f]{12}/)
   t.equal(first.output, second.output)
+})
+
+t.test('collect-digits takes a number by every road, and asks again who hesitates', async t => {
+  const collect = new Program('examples/collect-digits', folder, { ...anyPort, PATIENCE_MS: '1500' })
+  const [, port] = await collect.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
+  const phone = await createEndpoint({ listen: ['udp://127.0.0.1:0'] })
+  for (const via of ['rtp', 'info', 'inband'] as const) {
+    const call = await phone.call(`sip:number@127.0.0.1:${port}`)
+    await call.sendDtmf('4711#', { via, durationMs: 80, gapMs: 60 })
+    await call.ended
+    await collect.prints(new RegExp(`4711 by ${via}, attempt 1`))
+  }
+  const call = await phone.call(`sip:number@127.0.0.1:${port}`)
+  await call.sleep(2000)
+  await call.sendDtmf('5#', { durationMs: 80, gapMs: 60 })
+  await call.ended
+  await collect.prints(/5 by rtp, attempt 2/)
+  await phone.close()
+  t.equal(await collect.interrupt(), 0, collect.output)
 })
 
 t.test('conference: each of three callers hears the other two', async t => {
