@@ -217,15 +217,14 @@ export class MediaFlow implements PacedStream {
     timeout.resume(this.#lastPacketAt)
   }
 
-  /** What came to the port of RTP, where RTCP may come too (RFC 5761 §4). */
-  datagram(bytes: Uint8Array, address: string, port: number): void {
+  /** What came to the port of RTP, where RTCP may come too (RFC 5761 §4); `now` is when it came. */
+  datagram(bytes: Uint8Array, address: string, port: number, now: number = this.#clock.now()): void {
     const latch = this.#latch
     if (latch === undefined) return
     if (isRtcp(bytes)) {
       this.controlDatagram(bytes, address, port)
       return
     }
-    const now = this.#clock.now()
     if (this.#protected !== undefined) {
       // Only what is authentic may decide where our packets go.
       const length = this.#protected.unprotectRtp(bytes, now)

@@ -24,6 +24,7 @@ import type { DigitSignalling } from './digit-signalling.ts'
 import { familyOf, reachable } from './addresses.ts'
 import { capabilitiesOf, checkAddress, chooseCodecs } from './offer-wishes.ts'
 import type { OfferWishes } from './offer-wishes.ts'
+import { EarlyPackets } from './early-packets.ts'
 import { MediaFlow } from './flow.ts'
 import { resolveSrtp } from './srtp-options.ts'
 import type { TurnListener } from './flow.ts'
@@ -75,6 +76,7 @@ export class MediaSession {
   readonly #digitsIn: DigitInput
   readonly #digitsOut: DigitSender
   readonly #recordings: Set<CallRecording> = new Set()
+  #early: EarlyPackets | undefined
   #source: LiveAudioSource | undefined
   #sink: LiveAudioSink | undefined
   #flow: MediaFlow | undefined
@@ -127,6 +129,10 @@ export class MediaSession {
       send: dtmf.send,
       onDigit: (digit, durationMs, via) => this.#publishDigit('out', digit, durationMs, via),
     })
+    port.rtp.onMessage = (data, remote) => {
+      this.#early ??= new EarlyPackets()
+      this.#early.push(data, remote.address, remote.port, clock.now())
+    }
     // An ICMP refusal, for instance: the peer may not be listening yet.
     port.rtp.onError = () => {
       this.#networkErrors += 1
@@ -267,6 +273,8 @@ export class MediaSession {
   /** Answers an offer and applies it. @throws {SdpError} with the status to refuse it with; nothing has changed then */
   answerOffer(offer: string | Uint8Array): string {
     const { answer, audio } = this.#negotiator.answer(offer)
+    // Before our answer nobody knows where to send to.
+    this.#early?.forget()
     this.#apply(audio)
     return writeSdp(answer)
   }
@@ -278,6 +286,9 @@ export class MediaSession {
   acceptAnswer(answer: string | Uint8Array): NegotiatedAudio {
     const audio = this.#negotiator.accept(answer)
     this.#apply(audio)
+    this.#early?.release(this.#options.runtime.clock.now(), (bytes, address, port, at) =>
+      this.#flow?.datagram(bytes, address, port, at),
+    )
     return audio
   }
 
@@ -328,6 +339,7 @@ export class MediaSession {
       source: this.#source,
       sink: this.#sink,
       keysInClear: this.#keysInClear,
+      early: this.#early?.dropped ?? 0,
       networkErrors: this.#networkErrors,
       dtmfReceived: this.#digitsIn.received,
       dtmfMerged: this.#digitsIn.merged,

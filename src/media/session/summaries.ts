@@ -15,6 +15,8 @@ export interface StatsParts {
   readonly source: LiveAudioSource | undefined
   readonly sink: LiveAudioSink | undefined
   readonly keysInClear: boolean
+  /** Came before there was an agreement. */
+  readonly early: number
   readonly networkErrors: number
   readonly dtmfReceived: number
   readonly dtmfMerged: number
@@ -47,6 +49,7 @@ export function mediaStats(parts: StatsParts): MediaStats {
       stray: sources?.strays ?? 0,
       sequence: reception?.ignored ?? 0,
       crypto: flow?.crypto?.failed ?? 0,
+      early: parts.early,
     },
     strangers: sources?.sources ?? 0,
     spoofed: sources?.spoofed ?? 0,

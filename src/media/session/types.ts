@@ -112,6 +112,8 @@ export interface MediaStats {
     readonly sequence: number
     /** SRTP and SRTCP that `srtp.failures` tells about. */
     readonly crypto: number
+    /** Came more than 200 ms before the answer that told whose they were. */
+    readonly early: number
   }
   /** Absent where SRTP was never agreed on. */
   readonly srtp?: {

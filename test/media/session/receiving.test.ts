@@ -80,7 +80,14 @@ t.test(
       heard.frames.every(({ samples }) => levelDbfs(samples) < -60),
       'silence, not the stranger',
     )
-    t.same(pair.b.stats().discarded, { malformed: 50, payloadType: 50, stray: 50, sequence: 0, crypto: 0 })
+    t.same(pair.b.stats().discarded, {
+      malformed: 50,
+      payloadType: 50,
+      stray: 50,
+      sequence: 0,
+      crypto: 0,
+      early: 0,
+    })
     await pair.close()
   },
 )
