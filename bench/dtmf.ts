@@ -2,11 +2,11 @@ import { DtmfDetector } from '../src/media/audio/dtmf-detector.ts'
 import { dtmfTone } from '../src/media/audio/dtmf-generator.ts'
 import { PCMU } from '../src/media/codec/g711.ts'
 import { seededRandom } from '../src/testing/seeded-random.ts'
+import { canSpeak, hoursOfSpeech, pages } from '../test/media/audio/hours-of-speech.ts'
 import { music } from '../test/media/audio/music.ts'
 import { speechLike } from '../test/media/codec/speech.ts'
 import { benchLine, measure } from './harness.ts'
 import type { BenchLine, BenchOptions } from './harness.ts'
-import { canSpeak, hourOfSpeech } from './support/hour-of-speech.ts'
 
 const RATE = 8000
 const FRAME = 160
@@ -139,7 +139,7 @@ async function talkOff(short: boolean): Promise<readonly BenchLine[]> {
     )
   }
   let speech = ''
-  for await (const piece of hourOfSpeech(seconds)) speech += digitsIn([piece])
+  for await (const piece of hoursOfSpeech(seconds, pages())) speech += digitsIn([piece])
   const voices = canSpeak()
     ? '20 voices of espeak-ng'
     : 'no espeak-ng here: the prompts of assets, faster and slower'

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { createEndpoint as createRealEndpoint, type Endpoint } from '../../src/call/endpoint.ts'
 import type { EndpointOptions } from '../../src/call/options.ts'
+import { DtmfDetector, dtmfTone } from '../../src/media/audio/index.ts'
 import { createLab, type Lab } from '../../src/testing/lab.ts'
 import { seededRandom } from '../../src/testing/seeded-random.ts'
 import { createSimulatedRuntime } from '../../src/testing/simulated-network.ts'
@@ -25,7 +26,7 @@ t.test(
   async t => {
     const source = flat(readFileSync(join(repositoryRoot, 'test/docs/dtmf.test.ts'), 'utf8'))
     const pieces = [...page.matchAll(/```ts\n([\s\S]*?)```/g)].map(match => match[1]!)
-    t.equal(pieces.length, 5)
+    t.equal(pieces.length, 6)
     for (const piece of pieces) t.ok(source.includes(flat(piece)), flat(piece).slice(0, 60))
     for (const text of ['1.5 %', '3.5 %', '40 ms', '-25', '+4', '-8', '15 dB'])
       t.ok(page.includes(text), text)
@@ -86,4 +87,14 @@ t.test('what is on the page runs: digits by every road, once each, masked in the
     ['4', '7', '1', '1'].map(digit => `${digit} by rtp, 160 ms`),
   )
   t.equal(digits, '23!599')
+})
+
+t.test('the detector and the generator by themselves', async t => {
+  const detector = new DtmfDetector({ sampleRate: 8000 })
+  const key = dtmfTone('7', { sampleRate: 8000, durationMs: 100, volumeDbm0: -10 })
+  const tones = [...detector.push(key, 0), ...detector.flush()]
+  t.match(tones, [
+    { kind: 'start', digit: '7' },
+    { kind: 'end', digit: '7' },
+  ])
 })

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { assert, constantFrom, integer, property, record } from 'fast-check'
 import t from 'tap'
@@ -10,6 +11,7 @@ import { PCMU } from '../../../src/media/codec/g711.ts'
 import { Resampler } from '../../../src/media/codec/resampler.ts'
 import { seededRandom } from '../../../src/testing/seeded-random.ts'
 import { repositoryRoot } from '../../support/repository.ts'
+import { hoursOfSpeech } from './hours-of-speech.ts'
 import { music } from './music.ts'
 
 const KEYS = '123A456B789C*0#D'.split('')
@@ -243,6 +245,16 @@ t.test('voices are no keys', async t => {
       t.same(detect(narrow), [], `${name}, ${gainDb} dB`)
     }
   }
+})
+
+t.test('five minutes of speech have no keys', async t => {
+  const licence = readFileSync(join(repositoryRoot, 'LICENSE'), 'utf8')
+  let seconds = 0
+  for await (const speech of hoursOfSpeech(300, licence, 300)) {
+    t.same(detect(speech), [])
+    seconds += speech.length / 8000
+  }
+  t.ok(seconds >= 300)
 })
 
 // In this one a detector that knows of no octaves finds four; an hour of music and one of speech are in bench/dtmf.ts.

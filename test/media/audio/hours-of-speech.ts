@@ -1,29 +1,31 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { WavReader } from '../../src/media/audio/wav-reader.ts'
-import { Resampler } from '../../src/media/codec/resampler.ts'
-import { repositoryRoot } from '../../test/support/repository.ts'
+import { WavReader } from '../../../src/media/audio/wav-reader.ts'
+import { Resampler } from '../../../src/media/codec/resampler.ts'
+import { repositoryRoot } from '../../support/repository.ts'
 
 /** Voices of espeak-ng: men, women, hoarse and whispering ones, of languages whose sounds differ. */
 const voices =
   'en-us en-gb+f3 de fr+f2 es it+f4 sv pl pt nl+f1 en+m3 en+croak en+whisper ru+f5 tr hi+f2 cs en+f5 ro el+m7'.split(
     ' ',
   )
-/** What a voice says at a time: about a minute and a half. */
-const PART = 1400
 
-/** Whether `hourOfSpeech` has voices of its own; else it says the prompts of `assets` over and over. */
+/** Whether `hoursOfSpeech` has voices of its own; else it says the prompts of `assets` over and over. */
 export function canSpeak(): boolean {
   return spawnSync('espeak-ng', ['--version'], { stdio: 'ignore' }).status === 0
 }
 
 /**
- * Speech at 8000 samples a second, mono, piece by piece, `seconds` of it at least: the pages of our documentation by twenty voices, fast and slow, high
- * and low. Where there is no espeak-ng, the five prompts of `assets`, each time a little slower or faster.
+ * Speech at 8000 samples a second, mono, piece by piece, `seconds` of it at least: each piece `part` characters of `text` by another of twenty voices,
+ * fast and slow, high and low. Where there is no espeak-ng, the five prompts of `assets`, each time a little slower or faster.
  */
-export async function* hourOfSpeech(seconds: number): AsyncGenerator<Int16Array, void, undefined> {
-  const speak = canSpeak() ? synthesised(pages()) : await prompts()
+export async function* hoursOfSpeech(
+  seconds: number,
+  text: string,
+  part = 1400,
+): AsyncGenerator<Int16Array, void, undefined> {
+  const speak = canSpeak() ? synthesised(text, part) : await prompts()
   let samples = 0
   for (let index = 0; samples < seconds * 8000; index += 1) {
     const speech = speak(index)
@@ -32,20 +34,21 @@ export async function* hourOfSpeech(seconds: number): AsyncGenerator<Int16Array,
   }
 }
 
-function pages(): string {
+/** What is written in our documentation, for reading aloud. */
+export function pages(): string {
   const folder = join(repositoryRoot, 'docs')
   const texts = readdirSync(folder).map(name => readFileSync(join(folder, name), 'utf8'))
   return texts.join('\n').replaceAll(/[^A-Za-z0-9.,?!\n ]/g, ' ')
 }
 
-function synthesised(text: string): (index: number) => Int16Array {
+function synthesised(text: string, part: number): (index: number) => Int16Array {
   return index => {
     const voice = voices[index % voices.length]!
-    const at = (index * PART) % (text.length - PART)
+    const at = (index * part) % Math.max(1, text.length - part)
     const speed = String(130 + ((index * 17) % 80))
     const pitch = String(20 + ((index * 13) % 70))
     const { status, stdout } = spawnSync('espeak-ng', ['-v', voice, '-s', speed, '-p', pitch, '--stdout'], {
-      input: text.slice(at, at + PART),
+      input: text.slice(at, at + part),
       maxBuffer: 1 << 28,
     })
     if (status !== 0) throw new Error(`espeak-ng -v ${voice} ended with ${status}`)
