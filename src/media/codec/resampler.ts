@@ -132,7 +132,11 @@ export class Resampler {
     let position = this.#position
     let at = start
     while (end - at >= 4 * up) {
-      for (let i = 0; i < up; i += 1) fourSamePhase(bank, this.#buffer, position + i * down, output, at + i)
+      if (down === 1) {
+        for (let i = 0; i < up; i += 1) fourNeighbours(bank, this.#buffer, position + i, output, at + i)
+      } else {
+        for (let i = 0; i < up; i += 1) fourSamePhase(bank, this.#buffer, position + i * down, output, at + i)
+      }
       at += 4 * up
       position += 4 * up * down
     }
@@ -172,6 +176,65 @@ function fourSamePhase(
     b += coefficient * buffer[second + k]!
     c += coefficient * buffer[third + k]!
     d += coefficient * buffer[fourth + k]!
+  }
+  output[at] = rounded(a)
+  output[at + up] = rounded(b)
+  output[at + 2 * up] = rounded(c)
+  output[at + 3 * up] = rounded(d)
+}
+
+/** As `fourSamePhase` where `down` is 1: each input sample serves all four, and is fetched once. */
+function fourNeighbours(
+  { up, taps, coefficients }: FilterBank,
+  buffer: Float64Array,
+  position: number,
+  output: Int16Array,
+  at: number,
+): void {
+  const index = Math.floor(position / up)
+  const base = (position - index * up) * taps
+  const even = taps & ~3
+  let a = 0
+  let b = 0
+  let c = 0
+  let d = 0
+  let w = buffer[index]!
+  let x = buffer[index + 1]!
+  let y = buffer[index + 2]!
+  let z = 0
+  let k = 0
+  for (; k < even; k += 4) {
+    const first = coefficients[base + k]!
+    z = buffer[index + k + 3]!
+    a += first * w
+    b += first * x
+    c += first * y
+    d += first * z
+    const second = coefficients[base + k + 1]!
+    w = buffer[index + k + 4]!
+    a += second * x
+    b += second * y
+    c += second * z
+    d += second * w
+    const third = coefficients[base + k + 2]!
+    x = buffer[index + k + 5]!
+    a += third * y
+    b += third * z
+    c += third * w
+    d += third * x
+    const fourth = coefficients[base + k + 3]!
+    y = buffer[index + k + 6]!
+    a += fourth * z
+    b += fourth * w
+    c += fourth * x
+    d += fourth * y
+  }
+  for (; k < taps; k += 1) {
+    const coefficient = coefficients[base + k]!
+    a += coefficient * buffer[index + k]!
+    b += coefficient * buffer[index + k + 1]!
+    c += coefficient * buffer[index + k + 2]!
+    d += coefficient * buffer[index + k + 3]!
   }
   output[at] = rounded(a)
   output[at + up] = rounded(b)
