@@ -112,6 +112,32 @@ for (const [phone, desk, modes] of [
   })
 }
 
+t.test(
+  'a change of codec in mid-call costs no packet: those under way pass by their former number',
+  async t => {
+    const codecs = { codecs: ['PCMU', 'G722'] }
+    await scene({ phone: codecs, desk: codecs, switchboard: codecs }, async scene => {
+      const bridged = await bridge(scene.inbound, scene.outbound)
+      const { caller, callee, lab } = scene
+      const { output } = caller.media
+      void output.write(tone({ sampleRate: output.sampleRate, hz: 440, durationMs: 3000 }))
+      await lab.clock.sleep(500)
+      callee.media.input.clear()
+      let concealed = 0
+      void (async () => {
+        for await (const frame of callee.media.input) if (frame.concealed) concealed += 1
+      })()
+      for (const name of ['G722', 'PCMU']) {
+        await caller.renegotiate({ codecs: [name] })
+        t.equal(scene.inbound.media.codec.name, name)
+        await lab.clock.sleep(500)
+      }
+      t.match(bridged.stats(), { forward: { mode: 'relayed', withheld: 0 }, backward: { withheld: 0 } })
+      t.equal(concealed, 0)
+    })
+  },
+)
+
 t.test('G.722 to Opus is transcoded, and tones are heard', async t => {
   const lab = createLab({ seed: 4, network: { delayMs: 20 } })
   const switchboard = await lab.endpoint('switch.lab', { codecs: ['opus', 'G722'] })

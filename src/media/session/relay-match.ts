@@ -26,10 +26,15 @@ const decisive: Readonly<Record<string, MustMatch>> = {
 /**
  * The payload type each packet of `from` has towards `to`, by its own: `UNREADABLE` for audio that has to be transcoded, `NOT_RELAYED` for
  * what rides beside it and has no counterpart there. Only codecs of the RTP clock that `to` is sent are readable: one SSRC, one clock (RFC 7160).
+ * `known`: what `from` may send, or could before: packets under way still have the former numbers (RFC 3264 §8.3.2).
  */
-export function relayedTypes(from: NegotiatedAudio, to: NegotiatedAudio): Int16Array {
+export function relayedTypes(
+  from: NegotiatedAudio,
+  to: NegotiatedAudio,
+  known: ReadonlyMap<number, NegotiatedCodec> = from.receivePayloadTypes,
+): Int16Array {
   const types = new Int16Array(128).fill(NOT_RELAYED)
-  for (const [payloadType, codec] of from.receivePayloadTypes) {
+  for (const [payloadType, codec] of known) {
     types[payloadType] = counterpart(codec, from, to)?.sendPayloadType ?? UNREADABLE
   }
   for (const [payloadType, clockRate] of from.comfortNoise ?? []) {

@@ -1,6 +1,6 @@
 import type { RtpView } from '../rtp/packet.ts'
 import { RelayNumbering } from '../rtp/relay-numbering.ts'
-import type { NegotiatedAudio } from '../sdp/negotiated.ts'
+import type { NegotiatedAudio, NegotiatedCodec } from '../sdp/negotiated.ts'
 import { BridgeFeed } from './bridge-feed.ts'
 import type { MediaFlow } from './flow.ts'
 import { isDecodable, relayedTypes } from './relay-match.ts'
@@ -29,6 +29,8 @@ export class Relay {
   #feed: BridgeFeed | undefined
   #mode: RelayMode = 'own'
   #types: Int16Array = new Int16Array(128)
+  /** Every payload type of audio that was agreed on for what comes. */
+  readonly #known = new Map<number, NegotiatedCodec>()
   /** Of the audio that comes now. */
   #payloadType: number
   #ssrc: number
@@ -75,7 +77,8 @@ export class Relay {
     const from = this.#from.audio
     const to = this.#to.audio
     if (from === undefined || to === undefined) return
-    this.#types = relayedTypes(from, to)
+    for (const [payloadType, codec] of from.receivePayloadTypes) this.#known.set(payloadType, codec)
+    this.#types = relayedTypes(from, to, this.#known)
     const mode = this.#choose(from, to)
     if (this.#ssrc !== this.#to.sender.ssrc || mode !== 'relayed') this.#stop(now)
     this.#ssrc = this.#to.sender.ssrc
