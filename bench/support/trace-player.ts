@@ -15,12 +15,11 @@ export interface TraceResult {
   readonly playedMs: number
 }
 
-const fixedDelayMs = 60
 /** After so many late packets in a row a fixed buffer begins anew. */
 const lateRun = 5
 
-/** A fixed buffer at its best: it knows the fastest packet from the start, and begins anew when drift has emptied it. */
-export function playFixed(trace: Trace): TraceResult {
+/** A fixed buffer of `fixedDelayMs` at its best: it knows the fastest packet from the start, and begins anew when drift has emptied it. */
+export function playFixed(trace: Trace, fixedDelayMs: number): TraceResult {
   const { arrivals, packetMs } = trace
   const base = baseOf(trace)
   let offset = base(0) + fixedDelayMs

@@ -95,7 +95,7 @@ export class DelayEstimator {
     numbers[WEIGHT] = weight * GROWTH
     const count = (numbers[COUNT]! += 1)
     if (delayMs > numbers[TARGET]!) this.#notePeak(delayMs, now)
-    if (count % UPDATE_EVERY === 0) this.#update()
+    if (count % UPDATE_EVERY === 0 || (count < LEARNING && delayMs > numbers[TARGET]!)) this.#update()
     return delayMs
   }
 

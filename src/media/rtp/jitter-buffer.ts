@@ -5,12 +5,16 @@ import type { JitterBufferSnapshot, Playout, PlayoutKind } from './playout.ts'
 
 const EMPTY = new Uint8Array(0)
 /** The delay is left alone while it is above its target by no more than the first, and below it by no more than the second, ms. */
-const SHRINK_ABOVE_MS = 21
+const SHRINK_ABOVE_MS = 22
 const GROW_BELOW_MS = 2
+/** After silence sound begins with no less than the target but for this, ms: with less it would have to grow at once. */
+const BEGIN_BELOW_MS = 1
 /** Below its target by more than this the delay grows even where it may be heard, ms. */
 const SHORT_MS = 3
 /** Sound is stretched at most once in this time, ms, so that it does not sound hurried; beyond so much excess, at once. */
 const STRETCH_EVERY_MS = 40
+/** Where nothing in the sound repeats, nothing is looked for again so soon, ms: the search is the dearest thing in a call. */
+const STRETCH_AGAIN_MS = 80
 const URGENT_EXCESS_MS = 40
 /** The longest pitch period: more is never put into speech at a time. */
 const LONGEST_GROWTH_MS = 15
@@ -87,7 +91,7 @@ export class JitterBuffer extends PacketQueue {
   stretched(ms: number, unheard: boolean, now: number): void {
     if (ms < 0) this.numbers[at.ACCELERATED]! -= ms
     else this.numbers[at.EXPANDED]! += ms
-    if (!unheard) this.numbers[at.STRETCH_AT] = now + STRETCH_EVERY_MS
+    this.numbers[at.STRETCH_AT] = unheard ? now : now + STRETCH_EVERY_MS
   }
 
   /** After `recover`: the packet did not remember, and `durationMs` were concealed after all. */
@@ -153,7 +157,7 @@ export class JitterBuffer extends PacketQueue {
   #begin(head: number, now: number, roomMs: number): Playout {
     const numbers = this.numbers
     const position = this.ring.position(head)
-    if (this.delayAt(position, now) < this.estimator.targetMs - this.frameMs / 2) {
+    if (this.delayAt(position, now) < this.estimator.targetMs - BEGIN_BELOW_MS) {
       return this.#silent(roomMs)
     }
     numbers[at.PLAYING] = 1
@@ -174,7 +178,8 @@ export class JitterBuffer extends PacketQueue {
     }
     const overdue = ring.depth === 1 && delayMs - ring.duration(head) > estimator.usualMs + OVERDUE_MS
     if (overdue || (excess < -GROW_BELOW_MS && now >= numbers[at.STRETCH_AT]!)) {
-      return this.#stretch(head, 'grow', Math.max(LONGEST_GROWTH_MS, -excess), overdue || excess < -SHORT_MS)
+      const urgent = overdue || excess < -SHORT_MS
+      return this.#stretch(head, 'grow', Math.max(LONGEST_GROWTH_MS, -excess), urgent, now)
     }
     return this.#play(head, 'normal')
   }
@@ -199,12 +204,14 @@ export class JitterBuffer extends PacketQueue {
     if (!due || !this.ring.isAudio(head + 1) || delayMs <= this.estimator.peakMs(now)) {
       return this.#play(head, 'normal')
     }
-    return this.#stretch(head, 'shrink', excess, urgent)
+    return this.#stretch(head, 'shrink', excess, urgent, now)
   }
 
-  #stretch(head: number, kind: 'shrink' | 'grow', stretchMs: number, urgent: boolean): Playout {
+  #stretch(head: number, kind: 'shrink' | 'grow', stretchMs: number, urgent: boolean, now: number): Playout {
     // What comes after a gap is faded in; that is change enough. Noise is as long as it is asked for.
     if (this.numbers[at.RESUMED] === 1 || this.ring.isNoise(head)) return this.#play(head, 'normal')
+    // Taken for futile until `stretched` tells otherwise.
+    this.numbers[at.STRETCH_AT] = now + STRETCH_AGAIN_MS
     this.#result.stretchMs = stretchMs
     this.#result.urgent = urgent
     return this.#play(head, kind)

@@ -5,7 +5,7 @@ export interface PlayoutDelayOptions {
   /** Bounds of the play-out delay, ms. Defaults 20 and 500. */
   readonly minDelayMs?: number
   readonly maxDelayMs?: number
-  /** Delay before anything is known about the network, ms. Default 60. */
+  /** Delay before anything is known about the network, ms. Default 20, within the bounds. */
   readonly startDelayMs?: number
   /** The delay stays at `startDelayMs`, whatever the network does; only drift between the clocks is compensated. Default false. */
   readonly fixedDelay?: boolean
@@ -38,7 +38,7 @@ export interface DelayBounds {
 /** The bounds with their defaults. Throws `OptionError` for bounds that contradict each other. */
 export function delayBounds(options: PlayoutDelayOptions): DelayBounds {
   const { minDelayMs = 20, maxDelayMs = 500 } = options
-  const startDelayMs = options.startDelayMs ?? Math.min(Math.max(60, minDelayMs), maxDelayMs)
+  const startDelayMs = options.startDelayMs ?? Math.min(Math.max(20, minDelayMs), maxDelayMs)
   if (!(minDelayMs >= 0 && minDelayMs <= startDelayMs && startDelayMs <= maxDelayMs)) {
     throw new OptionError(
       'startDelayMs',

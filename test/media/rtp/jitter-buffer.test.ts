@@ -11,7 +11,7 @@ interface Row {
   name: string
   session: string
   options?: Partial<JitterBufferOptions>
-  /** What is heard, in runs; the first 60 ms are the start delay. */
+  /** What is heard, in runs; the delay is 60 ms at least unless the row says otherwise, so that what happens stands out. */
   heard: string
   stats?: Partial<JitterBufferSnapshot>
   /** How many of the packets are never played, those still waiting aside. Default 0. */
@@ -23,6 +23,14 @@ interface Row {
 // The letters are explained in jitter-session.ts.
 const rows: Row[] = [
   { name: 'a steady stream', session: 'pg*30', heard: '3_27#', stats: { lost: 0, depth: 3, delayMs: 60 } },
+  {
+    name: 'a steady stream, as it is without settings: 20 ms, and nothing is ever stretched',
+    session: 'pg*3000',
+    options: { minDelayMs: 20 },
+    heard: '1_2999#',
+    stats: { lost: 0, depth: 1, delayMs: 20, acceleratedMs: 0, expandedMs: 0 },
+    longestMs: 20,
+  },
   { name: 'nothing has come yet', session: 'g*5', heard: '5_', stats: { concealedMs: 0, silenceMs: 100 } },
   {
     name: 'one lost',
@@ -88,13 +96,13 @@ const rows: Row[] = [
   {
     name: 'round the wrap of sequence number and timestamp',
     session: 'pg*200',
-    heard: '3_52#1<145#',
+    heard: '3_197#',
     stats: { lost: 0, resyncs: 0 },
   },
   {
     name: 'two turns of the sequence number',
     session: 'pg*140000',
-    heard: '3_52#1<139945#',
+    heard: '3_139997#',
     stats: { lost: 0, resyncs: 0 },
   },
   {
@@ -106,6 +114,7 @@ const rows: Row[] = [
   },
   {
     name: 'an under-run: what comes late is still played, and the delay has grown',
+    options: { minDelayMs: 20, startDelayMs: 60 },
     session: 'pg*20 hg*3 hg upg pg*40',
     heard: '3_19#1>1c31#1<2#1<1#1<1#1<1#1<2#',
     stats: { lost: 0, late: 0, underruns: 1, delayMs: 55 },
@@ -120,6 +129,7 @@ const rows: Row[] = [
   },
   {
     name: 'the delay comes back when the network is calm again',
+    options: { minDelayMs: 20, startDelayMs: 60 },
     session: 'pg*20 hg*10 upg pg*1500',
     heard:
       '3_19#1>7c1_21#1<10#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<4#1<1#1<1#1<1#1<1404#',
@@ -128,6 +138,7 @@ const rows: Row[] = [
   },
   {
     name: 'a burst after a second: only the newest is played',
+    options: { minDelayMs: 20, startDelayMs: 60 },
     session: 'pg*20 hg*50 upg pg*20',
     heard: '3_19#1>7c41_21#',
     stats: { overflowed: 49, delayMs: 20 },
@@ -135,6 +146,7 @@ const rows: Row[] = [
   },
   {
     name: 'nobody pulls for two seconds: the newest is played',
+    options: { minDelayMs: 20, startDelayMs: 60 },
     session: 'p*100 pg*20',
     heard: '20#',
     stats: { overflowed: 99 },
@@ -180,7 +192,7 @@ const rows: Row[] = [
   {
     name: 'a telephone event while the clock of the sender stands',
     session: 'pg*20 eg*8 mpg pg*20',
-    heard: '3_19#1>5_3#1>1#1>1#1>1#1>10#',
+    heard: '3_19#1>5_1#2>1#1>1#1>13#',
     stats: { lost: 0, concealedMs: 0 },
     longestMs: 160,
   },
@@ -230,8 +242,8 @@ const rows: Row[] = [
     stats: { ignored: 1, lost: 0 },
     unplayed: 1,
   },
-  { name: 'packets of 10 ms', session: '1pg pg*20', heard: '2_1#1>2#1>3#1>3#1>23#', stats: { lost: 0 } },
-  { name: 'packets of 30 ms', session: '3pg pg*29', heard: '3_1#2>1#1>1#1>11#', stats: { lost: 0 } },
+  { name: 'packets of 10 ms', session: '1pg pg*20', heard: '3_36#', stats: { lost: 0 } },
+  { name: 'packets of 30 ms', session: '3pg pg*29', heard: '4_18#', stats: { lost: 0 } },
   { name: 'packets of 60 ms', session: '6pg pg*29', heard: '5_9#', stats: { lost: 0 }, longestMs: 60 },
   {
     name: 'packets of 60 ms, one lost: three frames to conceal',
@@ -243,7 +255,7 @@ const rows: Row[] = [
   {
     name: 'the packet time changes in mid-stream',
     session: 'pg*20 1pg pg*20 6pg pg*20',
-    heard: '3_48#1<4#1<3#1<3#1>7#',
+    heard: '3_68#',
     stats: { lost: 0, concealedMs: 0 },
     longestMs: 80,
   },
@@ -252,41 +264,6 @@ const rows: Row[] = [
     session: '(pppg g g)x30',
     heard: '1_89#',
     stats: { lost: 0, concealedMs: 0 },
-  },
-  {
-    name: 'a lost packet that the next one remembers is recovered, the one before it concealed (in-band FEC)',
-    session: 'fg*10 lg fg*10 lg*2 fg*10',
-    heard: '3_10#1r10#1c1r7#',
-    stats: { lost: 3, recoveredMs: 40, concealedMs: 20 },
-    unplayed: 3,
-  },
-  {
-    name: 'a lost packet that the next one remembers is recovered, the one before it concealed (in-band FEC)',
-    session: 'fg*10 lg fg*10 lg*2 fg*10',
-    heard: '3_10#1r10#1c1r7#',
-    stats: { lost: 3, recoveredMs: 40, concealedMs: 20 },
-    unplayed: 3,
-  },
-  {
-    name: 'a lost packet that the next one remembers is recovered, the one before it concealed (in-band FEC)',
-    session: 'fg*10 lg fg*10 lg*2 fg*10',
-    heard: '3_10#1r10#1c1r7#',
-    stats: { lost: 3, recoveredMs: 40, concealedMs: 20 },
-    unplayed: 3,
-  },
-  {
-    name: 'a lost packet that the next one remembers is recovered, the one before it concealed (in-band FEC)',
-    session: 'fg*10 lg fg*10 lg*2 fg*10',
-    heard: '3_10#1r10#1c1r7#',
-    stats: { lost: 3, recoveredMs: 40, concealedMs: 20 },
-    unplayed: 3,
-  },
-  {
-    name: 'a lost packet that the next one remembers is recovered, the one before it concealed (in-band FEC)',
-    session: 'fg*10 lg fg*10 lg*2 fg*10',
-    heard: '3_10#1r10#1c1r7#',
-    stats: { lost: 3, recoveredMs: 40, concealedMs: 20 },
-    unplayed: 3,
   },
   {
     name: 'a lost packet that the next one remembers is recovered, the one before it concealed (in-band FEC)',
@@ -308,7 +285,7 @@ const rows: Row[] = [
 
 for (const { name, session, options = {}, heard, stats = {}, unplayed = 0, longestMs = 60 } of rows) {
   t.test(name, async t => {
-    const result = runSession(session, options)
+    const result = runSession(session, { minDelayMs: 60, ...options })
     t.equal(runs(result.heard), heard)
     t.match(result.stats, stats)
     t.equal(
@@ -353,6 +330,7 @@ t.test('a result tells the payload, its type and timestamp, and that sound resum
   const buffer = new JitterBuffer({
     clockRate: 8000,
     durationMsOf: g711Duration,
+    startDelayMs: 60,
     isNoise: (_, payloadType) => payloadType === COMFORT_NOISE,
   })
   const payload = new Uint8Array(160)
@@ -408,7 +386,12 @@ t.test('adapts: the delay is what the jitter of the network asks for', async t =
     target.map(({ stats }) => stats.targetDelayMs),
     [20, 25, 60, 115, 190],
   )
-  for (const { stats } of target) t.ok(stats.late <= 140, `${stats.late} late`)
+  // A packet in ten may come after its time; overtaken by another it is lost then, else it is still played. With 200 ms of
+  // reordering, ten packets deep, nearly all of them are overtaken by some.
+  t.same(
+    target.map(({ stats }) => stats.late),
+    [0, 0, 2, 3, 50],
+  )
 })
 
 t.test('adapts: clocks that drift apart by 200 ppm for half an hour never leave the bounds', async t => {
