@@ -27,7 +27,8 @@ for (const srtp of ['off', 'required'] as const) {
     `the first word is heard although it overtakes the answer (RFC 3264 §5.1), srtp ${srtp}`,
     async t => {
       const { ms, pair } = await heard(150, srtp)
-      t.ok(ms >= 950, `${ms} ms of 1000, but for its edges`)
+      // What waited is caught up with by whole periods left out, down to the delay of a quiet network.
+      t.ok(ms >= 900, `${ms} ms of 1000, but for its edges and what was caught up`)
       const { discarded, packetsReceived, late, bufferMs } = pair.a.stats()
       t.match(discarded, { early: 0, stray: 0, crypto: 0 })
       t.equal(late, 0)
