@@ -30,6 +30,7 @@ import { resolveSrtp } from './srtp-options.ts'
 import type { TurnListener } from './flow.ts'
 import { RtcpSession, rtcpOptions } from './rtcp-session.ts'
 import { changeBetween, mediaStats } from './summaries.ts'
+import { Unheard } from './unheard.ts'
 import type {
   DtmfDigit,
   DtmfStart,
@@ -81,6 +82,7 @@ export class MediaSession {
   #sink: LiveAudioSink | undefined
   #flow: MediaFlow | undefined
   #rtcp: RtcpSession | undefined
+  #unheard: Unheard | undefined
   #audio: NegotiatedAudio | undefined
   #paced: PacedHandle | undefined
   #expectMedia = true
@@ -340,6 +342,7 @@ export class MediaSession {
       sink: this.#sink,
       keysInClear: this.#keysInClear,
       early: this.#early?.dropped ?? 0,
+      unheardMs: this.#unheard?.ms ?? 0,
       networkErrors: this.#networkErrors,
       dtmfReceived: this.#digitsIn.received,
       dtmfMerged: this.#digitsIn.merged,
@@ -487,6 +490,7 @@ export class MediaSession {
         flow,
         port: this.#port,
         symmetric: this.#options.symmetric ?? true,
+        unheard: (this.#unheard = new Unheard(() => this.#publish({ kind: 'unheard' }))),
         onReport: () => publishReport(this.#options, () => this.stats()),
       })
     }

@@ -16,6 +16,7 @@ import type { StreamQuality } from './quality.ts'
 import { RtcpAddress } from './rtcp-address.ts'
 import { compound, voipMetrics } from './rtcp-compound.ts'
 import { RtcpPeer } from './rtcp-peer.ts'
+import type { Unheard } from './unheard.ts'
 
 /** How a call does RTCP. */
 export interface RtcpOptions {
@@ -35,6 +36,7 @@ export interface RtcpSessionOptions extends RtcpOptions {
   readonly symmetric: boolean
   /** The time for a report has come, whether or not there was somewhere to send it. */
   readonly onReport: () => void
+  readonly unheard: Unheard
 }
 
 /** Plain counters of RTCP. */
@@ -209,10 +211,10 @@ export class RtcpSession implements ControlChannel {
           time: shortNtp({ seconds: packet.ntpSeconds, fraction: packet.ntpFraction }),
           at: now,
         }
-        this.#takeReports(packet, own, time)
+        this.#takeReports(packet, own, now, time)
         return
       case 'receiver-report':
-        this.#takeReports(packet, own, time)
+        this.#takeReports(packet, own, now, time)
         return
       case 'extended-report':
         for (const block of packet.blocks) this.#takeExtended(block, packet.ssrc, own, now, time)
@@ -230,9 +232,11 @@ export class RtcpSession implements ControlChannel {
   #takeReports(
     { reports }: Extract<RtcpPacket, { type: 'sender-report' | 'receiver-report' }>,
     own: number,
+    now: number,
     time: number,
   ): void {
     const { sender } = this.#options.flow
+    this.#options.unheard.reported(reports, sender.source, now)
     const audio = this.#audio
     for (const block of reports) {
       if (block.ssrc !== own || audio === undefined) continue

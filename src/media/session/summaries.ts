@@ -17,6 +17,7 @@ export interface StatsParts {
   readonly keysInClear: boolean
   /** Came before there was an agreement. */
   readonly early: number
+  readonly unheardMs: number
   readonly networkErrors: number
   readonly dtmfReceived: number
   readonly dtmfMerged: number
@@ -64,6 +65,7 @@ export function mediaStats(parts: StatsParts): MediaStats {
     outputRefusedMs: sink?.refusedMs ?? 0,
     skippedTicks: flow?.skippedTicks ?? 0,
     bursts: burstStats(receiver?.bursts(), parts.packetMs),
+    unheardMs: parts.unheardMs,
     quality: {},
     ...(parts.rtcp && rtcpStats(parts.rtcp)),
   }

@@ -147,6 +147,8 @@ export interface MediaStats {
   readonly bursts: BurstStats
   /** Between our RTCP and the peer's answer to it, its own delay taken off; absent until there was one. */
   readonly roundTrip?: RoundTripSnapshot
+  /** How long the peer's reports have shown that nothing of what we send reaches it, ms; 0 while it does, or the peer does not report. */
+  readonly unheardMs: number
   /** What the peer says of our stream; absent until it has reported. */
   readonly remote?: RemoteStats
   /** MOS and R factor by the E-model (ITU-T G.107), how they are made is in docs/statistics.md. */
@@ -213,6 +215,7 @@ export interface MediaEvent {
     | 'stranger'
     | 'codec'
     | 'timeout'
+    | 'unheard'
     | 'keys-in-clear'
     | 'recording-start'
     | 'recording-error'
