@@ -132,7 +132,7 @@ t.test('test-an-agent plays its call in virtual time, the same each time', async
 })
 
 t.test('collect-digits takes a number by every road, and asks again who hesitates', async t => {
-  const collect = new Program('examples/collect-digits', folder, { ...anyPort, PATIENCE_MS: '3000' })
+  const collect = new Program('examples/collect-digits', folder, { ...anyPort, PATIENCE_MS: '2000' })
   const [, port] = await collect.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
   const phone = await createEndpoint({ listen: ['udp://127.0.0.1:0'] })
   const dial = async (digits: string, via: 'rtp' | 'info' | 'inband', afterMs: number = 0): Promise<void> => {
@@ -141,15 +141,15 @@ t.test('collect-digits takes a number by every road, and asks again who hesitate
     await call.sendDtmf(digits, { via, durationMs: 120 })
     await call.ended
   }
-  await dial('4711#', 'rtp')
+  const tones = async (): Promise<void> => {
+    // A machine that stands still for a moment cuts a piece out of a tone: in real time that may take another try.
+    for (let tries = 0; tries < 3 && !/ by inband/.test(collect.output); tries += 1)
+      await dial('4711#', 'inband')
+  }
+  await Promise.all([dial('4711#', 'rtp'), dial('815#', 'info'), tones(), dial('5#', 'rtp', 3000)])
   await collect.prints(/4711 by rtp, attempt 1/)
-  await dial('4711#', 'info')
-  await collect.prints(/4711 by info, attempt 1/)
-  // A machine that stands still for a moment cuts a piece out of a tone: in real time that may take another try.
-  for (let tries = 0; tries < 3 && !/ by inband/.test(collect.output); tries += 1)
-    await dial('4711#', 'inband')
+  await collect.prints(/815 by info, attempt 1/)
   await collect.prints(/\d+ by inband/)
-  await dial('5#', 'rtp', 3500)
   await collect.prints(/5 by rtp, attempt 2/)
   await phone.close()
   t.equal(await collect.interrupt(), 0, collect.output)
