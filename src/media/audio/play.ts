@@ -1,3 +1,4 @@
+import { OptionError } from '../../runtime/errors.ts'
 import type { LiveAudioSink, PlaySource } from './audio-sink.ts'
 import type { Playout } from './playout.ts'
 
@@ -15,10 +16,10 @@ export function playInto(
     return Promise.resolve(NOTHING)
   }
   return new Promise<Playout>((resolve, reject) => {
-    const chunked = source instanceof Int16Array ? pieces(source) : source
+    const chunked = source instanceof Int16Array ? pieces(source) : checkSource(source)
     const view = sink.at(('sampleRate' in chunked ? chunked.sampleRate : undefined) ?? sampleRate)
-    const turn = sink.queuePlay()
     const iterator = chunked[Symbol.asyncIterator]()
+    const turn = sink.queuePlay()
     let begun = false
     let stopped = false
     let flushed: Promise<Playout> | undefined
@@ -33,7 +34,7 @@ export function playInto(
     const abandon = (playout: Promise<Playout>): void => {
       stop()
       void playout.then(playout => resolve({ ...playout, interrupted: true }))
-      void Promise.resolve(iterator.return?.()).catch(() => undefined)
+      close(iterator)
     }
     const abort = (): void => {
       if (begun) sink.clear()
@@ -52,7 +53,7 @@ export function playInto(
         const result = await iterator.next()
         if (stopped) return
         if (result.done === true) break
-        await view.write(result.value instanceof Int16Array ? result.value : result.value.samples)
+        await view.write('samples' in result.value ? result.value.samples : result.value)
         if (stopped) return
       }
       // Not stopped yet: a clear during this wait still has to report an interruption.
@@ -64,9 +65,23 @@ export function playInto(
     }
     pump().catch((error: unknown) => {
       stop()
+      close(iterator)
       reject(error)
     })
   })
+}
+
+/** Nothing of it is wanted any more; whether it likes that is of no interest. */
+function close(iterator: AsyncIterator<unknown>): void {
+  void (async () => iterator.return?.())().catch(() => undefined)
+}
+
+function checkSource<T extends object>(source: T): T {
+  if (typeof source === 'object' && source !== null && Symbol.asyncIterator in source) return source
+  throw new OptionError(
+    'source',
+    'it is no sound; give an Int16Array, an async iterable of them, or what openSound() returns',
+  )
 }
 
 async function* pieces(samples: Int16Array): AsyncGenerator<Int16Array, void, undefined> {

@@ -568,6 +568,29 @@ t.test('a play that waits is dropped by its own signal, which leaves the one bef
   t.same([...sent()].slice(0, 2 * FRAME), [...ramp(1, 2 * FRAME)])
 })
 
+t.test('what is no sound is refused by name, and what is played after it is heard', async t => {
+  const { sink, turn, sent } = turned()
+  for (const source of [undefined, null, 'hold.wav', Buffer.alloc(320), [1, 2], new Float32Array(160)]) {
+    await t.rejects(sink.play(source as unknown as PlaySource), { code: 'SIP_OPTION', field: 'source' })
+  }
+  let closed = false
+  const floats = (async function* () {
+    try {
+      yield await Promise.resolve(new Float32Array(160))
+    } finally {
+      closed = true
+    }
+  })()
+  await t.rejects(sink.play(floats as unknown as PlaySource), { field: 'samples', message: /Float32Array/ })
+  await drain()
+  t.ok(closed)
+  const playing = sink.play(ramp(1, FRAME))
+  await drain()
+  await turn()
+  t.same(await playing, { playedMs: 20, droppedMs: 0, interrupted: false })
+  t.same([...sent()], [...ramp(1, FRAME)])
+})
+
 t.test('plays that wait are bounded, and all settle when everything is cleared or the call ends', async t => {
   const { sink } = turned()
   const plays = Array.from({ length: 1024 }, () => sink.play(ramp(1, FRAME)))
