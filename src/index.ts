@@ -1,7 +1,14 @@
 export { createEndpoint } from './call/endpoint.ts'
 export type { Endpoint } from './call/endpoint.ts'
 export type { CloseOptions, EndpointEvents, EndpointStats } from './call/endpoint-types.ts'
-export type { CodecName, EndpointLimits, EndpointOptions, ListenOptions, RtpOptions } from './call/options.ts'
+export type {
+  CallRtpOptions,
+  CodecName,
+  EndpointLimits,
+  EndpointOptions,
+  ListenOptions,
+  RtpOptions,
+} from './call/options.ts'
 export type { Call } from './call/call.ts'
 export type {
   CallEvents,
@@ -46,6 +53,7 @@ export type { CallDiagnostics } from './call/diagnostics.ts'
 
 export type { AudioFrame, AudioSource } from './media/audio/audio-source.ts'
 export type { AudioSink, PlayOptions, PlaySource } from './media/audio/audio-sink.ts'
+export type { PlayoutDelayOptions } from './media/rtp/jitter-options.ts'
 export type { OpusOptions, OpusSampleRate } from './media/codec/opus-options.ts'
 export type { MarkReached, Playout } from './media/audio/playout.ts'
 export type { Recording, RecordingOptions, RecordingResult } from './media/audio/recording.ts'

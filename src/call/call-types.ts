@@ -12,7 +12,7 @@ import type { DtmfStart } from '../media/session/types.ts'
 import type { Call } from './call.ts'
 import type { Reason } from './call-ended.ts'
 import type { DurationLimit } from './control-options.ts'
-import type { CodecName } from './options.ts'
+import type { CallRtpOptions, CodecName } from './options.ts'
 import type { RequestDesk } from './requests.ts'
 import type { TransferDesk } from './transfer-desk.ts'
 import type { TransferRequest } from './transfer-request.ts'
@@ -58,6 +58,7 @@ export interface MediaWishes {
   readonly srtp?: SrtpMode | SrtpOptions | undefined
   readonly dtmf?: DtmfSettings | undefined
   readonly comfortNoise?: boolean | undefined
+  readonly rtp?: CallRtpOptions | undefined
 }
 
 /** What a call needs of the endpoint it belongs to. */
@@ -72,6 +73,7 @@ export interface CallContext {
     readonly srtp: MediaWishes['srtp']
     readonly dtmf: MediaWishes['dtmf']
     readonly comfortNoise: MediaWishes['comfortNoise']
+    readonly rtp: MediaWishes['rtp']
     readonly towards: Flow | Destination
   }): Promise<MediaSession>
   /** Our host in that direction, as others are told. */

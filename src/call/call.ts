@@ -300,8 +300,16 @@ export abstract class Call extends SafeEmitter<CallEvents> {
 
   /** Opens the audio of this call; what ends too early closes it again. */
   protected async prepareMedia(wishes: MediaWishes, towards: Flow | Destination): Promise<MediaSession> {
-    const { codecs, srtp, comfortNoise, dtmf } = wishes
-    const media = await this.context.openMedia({ token: this.id, codecs, srtp, comfortNoise, dtmf, towards })
+    const { codecs, srtp, comfortNoise, dtmf, rtp } = wishes
+    const media = await this.context.openMedia({
+      token: this.id,
+      codecs,
+      srtp,
+      comfortNoise,
+      dtmf,
+      rtp,
+      towards,
+    })
     if (this.#endedValue !== undefined) {
       void media.close()
       throw this.signal.reason

@@ -126,13 +126,14 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       clock,
       newId: () => newCallId(this.#runtime),
       files: new Set(),
-      openMedia: ({ token, codecs, srtp, comfortNoise, dtmf, towards }) =>
+      openMedia: ({ token, codecs, srtp, comfortNoise, dtmf, rtp, towards }) =>
         this.#media.open({
           token,
           codecs,
           srtp,
           dtmf,
           comfortNoise,
+          rtp,
           advertise: this.#hostTowards(towards),
           bind: 'send' in towards ? towards.bound?.local.address : undefined,
         }),

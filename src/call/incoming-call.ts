@@ -13,7 +13,7 @@ import { Call } from './call.ts'
 import type { CallEnded, Reason } from './call-ended.ts'
 import { checkHeaders } from './checks.ts'
 import type { CallControlOptions } from './control-options.ts'
-import type { CodecName } from './options.ts'
+import type { CallRtpOptions, CodecName } from './options.ts'
 import { asRefusal, statusOfReason, withReason } from './reasons.ts'
 import type { CauseRefusal } from './reasons.ts'
 import { sdpBody, sdpText } from './sdp-body.ts'
@@ -27,6 +27,8 @@ export interface AnswerOptions extends Pick<CallControlOptions, 'maxDurationMs' 
   readonly dtmf?: DtmfSettings
   /** Whether comfort noise is taken; default what the endpoint says. */
   readonly comfortNoise?: boolean
+  /** How long sound waits for stragglers; what is left out the endpoint says. */
+  readonly rtp?: CallRtpOptions
   /** Added to the 200. */
   readonly headers?: HeaderList
 }
@@ -42,6 +44,8 @@ export interface ProgressOptions {
   readonly dtmf?: DtmfSettings
   /** As `AnswerOptions.comfortNoise`; it holds for the answer, too. */
   readonly comfortNoise?: boolean
+  /** As `AnswerOptions.rtp`; it holds for the answer, too. */
+  readonly rtp?: CallRtpOptions
   /** Added to the provisional response. */
   readonly headers?: HeaderList
 }

@@ -4,13 +4,14 @@ import { loadCodecs } from '../media/codec/catalogue.ts'
 import { PCMA, PCMU } from '../media/codec/g711.ts'
 import type { OpusOptions } from '../media/codec/opus-options.ts'
 import { Pacer } from '../media/rtp/pacer.ts'
+import { delayBounds } from '../media/rtp/jitter-options.ts'
 import { PortPool } from '../media/rtp/port-pool.ts'
 import { MediaSession } from '../media/session/media-session.ts'
 import { resolveDtmf } from '../media/session/digit-roads.ts'
 import type { DtmfSettings } from '../media/session/digit-roads.ts'
 import { resolveSrtp } from '../media/session/srtp-options.ts'
 import type { SrtpMode, SrtpOptions } from '../media/session/srtp-options.ts'
-import type { CodecName, RtpOptions } from './options.ts'
+import type { CallRtpOptions, CodecName, RtpOptions } from './options.ts'
 import { resolveRtpOptions } from './options.ts'
 
 const defaultCodecs: readonly AudioCodec[] = [PCMU, PCMA]
@@ -56,6 +57,7 @@ export class MediaFactory {
     readonly srtp?: SrtpMode | SrtpOptions | undefined
     readonly dtmf?: DtmfSettings | undefined
     readonly comfortNoise?: boolean | undefined
+    readonly rtp?: CallRtpOptions | undefined
     /** The address SDP names. */
     readonly advertise: string
     /** The address to bind, when SIP knows it from the INVITE. */
@@ -64,6 +66,8 @@ export class MediaFactory {
     const { advertise, srtp = this.#options.srtp, comfortNoise = this.#options.comfortNoise } = request
     const dtmf = { ...this.#options.dtmf, ...request.dtmf }
     resolveDtmf(dtmf)
+    const jitterBuffer = { ...this.#rtp.jitterBuffer, ...request.rtp?.jitterBuffer }
+    delayBounds(jitterBuffer, 'rtp.jitterBuffer.')
     return MediaSession.open({
       runtime: this.#options.runtime,
       ports: this.#pool(request.bind ?? this.#bindFor(advertise)),
@@ -72,6 +76,7 @@ export class MediaFactory {
       codecs: request.codecs === undefined ? this.#codecs : await this.#load(request.codecs),
       symmetric: this.#rtp.symmetric,
       rtcp: this.#rtp.rtcp,
+      jitterBuffer,
       timeoutMs: this.#rtp.timeoutMs,
       firstPacketTimeoutMs: this.#rtp.firstPacketTimeoutMs,
       ...(srtp !== undefined && { srtp }),

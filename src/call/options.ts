@@ -1,5 +1,7 @@
 import type { RtcpOptions } from '../media/session/rtcp-session.ts'
 import type { OpusOptions } from '../media/codec/opus-options.ts'
+import { delayBounds } from '../media/rtp/jitter-options.ts'
+import type { PlayoutDelayOptions } from '../media/rtp/jitter-options.ts'
 import { OptionError } from '../runtime/errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { TransportTlsOptions } from '../sip/transport/streams.ts'
@@ -44,6 +46,13 @@ export interface RtpOptions {
   readonly rtcp?: boolean | RtcpOptions
   /** How long a port rests after a call, so that the next call does not hear the last one. Default 30,000. */
   readonly quarantineMs?: number
+  /** How long sound waits for the stragglers of the network; default: as the network asks for, 20 to 500 ms. See docs/jitter-buffer.md. */
+  readonly jitterBuffer?: PlayoutDelayOptions
+}
+
+/** What a single call may say of its RTP; what is left out the endpoint says. */
+export interface CallRtpOptions {
+  readonly jitterBuffer?: PlayoutDelayOptions
 }
 
 /** Bounds that keep a flood from growing memory. A call over the limit is answered 503. */
@@ -96,6 +105,7 @@ export const defaultRtpOptions: Required<RtpOptions> = {
   symmetric: true,
   rtcp: true,
   quarantineMs: 30_000,
+  jitterBuffer: {},
 }
 
 export const defaultLimits: EndpointLimits = { calls: 2_000 }
@@ -164,6 +174,7 @@ export function resolveRtpOptions(value: RtpOptions | undefined): Required<RtpOp
     if (!(rtp[name] >= 0))
       throw new OptionError(`rtp.${name}`, `${rtp[name]} is not a number of milliseconds, 0 or more`)
   }
+  delayBounds(rtp.jitterBuffer ?? {}, 'rtp.jitterBuffer.')
   return rtp
 }
 

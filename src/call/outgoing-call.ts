@@ -22,7 +22,7 @@ import type { IdentityOptions } from './identity-options.ts'
 import { reportListenerError } from './emitter.ts'
 import { ringLimit } from './control-options.ts'
 import type { CallControlOptions, EndpointControlOptions } from './control-options.ts'
-import type { CodecName } from './options.ts'
+import type { CallRtpOptions, CodecName } from './options.ts'
 import type { Registration } from './registration.ts'
 import { sdpBody, sdpText } from './sdp-body.ts'
 import { anonymousFrom, fromOf, trunkRoute } from './trunk.ts'
@@ -48,6 +48,8 @@ export interface CallOptions
   readonly srtp?: SrtpMode | SrtpOptions
   /** Whether comfort noise is offered; default what the endpoint says. */
   readonly comfortNoise?: boolean
+  /** How long sound waits for stragglers; what is left out the endpoint says. */
+  readonly rtp?: CallRtpOptions
   /** Roads of digits; what is left out the trunk says, or else the endpoint. */
   readonly dtmf?: DtmfSettings
   /** Who calls, beyond From: P-Asserted-Identity, Privacy, Diversion, User-to-User ... */
@@ -112,9 +114,9 @@ export class OutgoingCall extends Call {
     signal?.throwIfAborted()
     this.limits.set(options)
     const from = plan.from ?? anonymousFrom(this.context.hostTowards(plan.towards))
-    const { codecs, srtp = plan.srtp, comfortNoise } = options
+    const { codecs, srtp = plan.srtp, comfortNoise, rtp } = options
     const dtmf = { ...plan.dtmf, ...options.dtmf }
-    const media = await this.prepareMedia({ codecs, srtp, comfortNoise, dtmf }, plan.towards)
+    const media = await this.prepareMedia({ codecs, srtp, comfortNoise, dtmf, rtp }, plan.towards)
     signal?.throwIfAborted()
     const answered = this.#untilAnswered(signal, plan.ringMs)
     const { sessionTimer, followRedirects = this.context.followRedirects } = options

@@ -1,8 +1,8 @@
 import { OptionError } from '../../runtime/errors.ts'
 
-/** How long sound waits for the stragglers of the network. */
+/** How long sound waits for the stragglers of the network (docs/jitter-buffer.md). */
 export interface PlayoutDelayOptions {
-  /** Bounds of the play-out delay, ms. Defaults 20 and 500. */
+  /** Bounds of the play-out delay, ms. Defaults 20 (or `startDelayMs`, if that is less) and 500; 1000 at most. */
   readonly minDelayMs?: number
   readonly maxDelayMs?: number
   /** Delay before anything is known about the network, ms. Default 20, within the bounds. */
@@ -35,15 +35,40 @@ export interface DelayBounds {
   readonly fixed: boolean
 }
 
-/** The bounds with their defaults. Throws `OptionError` for bounds that contradict each other. */
-export function delayBounds(options: PlayoutDelayOptions): DelayBounds {
-  const { minDelayMs = 20, maxDelayMs = 500 } = options
-  const startDelayMs = options.startDelayMs ?? Math.min(Math.max(20, minDelayMs), maxDelayMs)
-  if (!(minDelayMs >= 0 && minDelayMs <= startDelayMs && startDelayMs <= maxDelayMs)) {
+/** A buffer of 64 packets holds no more of 20 ms, ms. */
+const LONGEST_MS = 1000
+
+/**
+ * The bounds with their defaults. Throws `OptionError` for bounds that contradict each other; `field` is what their names begin
+ * with in it.
+ */
+export function delayBounds(options: PlayoutDelayOptions, field = ''): DelayBounds {
+  const { minDelayMs, maxDelayMs = 500, startDelayMs, fixedDelay = false } = options
+  for (const name of ['minDelayMs', 'maxDelayMs', 'startDelayMs'] as const) {
+    const value = options[name]
+    if (value !== undefined && !(Number.isFinite(value) && value >= 0 && value <= LONGEST_MS)) {
+      throw new OptionError(
+        `${field}${name}`,
+        `${value} is not a number of milliseconds from 0 to ${LONGEST_MS}`,
+      )
+    }
+  }
+  if (typeof fixedDelay !== 'boolean') {
+    throw new OptionError(`${field}fixedDelay`, `${String(fixedDelay)} is neither true nor false`)
+  }
+  const least = minDelayMs ?? Math.min(20, startDelayMs ?? 20, maxDelayMs)
+  const start = startDelayMs ?? Math.max(20, least)
+  if (least > maxDelayMs) {
     throw new OptionError(
-      'startDelayMs',
-      `delays must satisfy 0 <= min <= start <= max, not ${minDelayMs}, ${startDelayMs}, ${maxDelayMs}`,
+      `${field}minDelayMs`,
+      `${least} is above maxDelayMs, ${maxDelayMs}; lower it or raise maxDelayMs`,
     )
   }
-  return { minDelayMs, maxDelayMs, startDelayMs, fixed: options.fixedDelay ?? false }
+  if (startDelayMs !== undefined && !(start >= least && start <= maxDelayMs)) {
+    throw new OptionError(
+      `${field}startDelayMs`,
+      `${start} is not between minDelayMs, ${least}, and maxDelayMs, ${maxDelayMs}`,
+    )
+  }
+  return { minDelayMs: least, maxDelayMs, startDelayMs: Math.min(start, maxDelayMs), fixed: fixedDelay }
 }

@@ -2,6 +2,7 @@ import type { Clock, Random, Resolver, UdpSocket } from '../../runtime/runtime.t
 import type { LiveAudioSink } from '../audio/audio-sink.ts'
 import type { LiveAudioSource } from '../audio/audio-source.ts'
 import type { AudioCodec } from '../codec/codec.ts'
+import type { PlayoutDelayOptions } from '../rtp/jitter-options.ts'
 import { SymmetricLatch } from '../rtp/latch.ts'
 import type { SymmetricLatchSnapshot } from '../rtp/latch.ts'
 import { MediaTimeout } from '../rtp/media-timeout.ts'
@@ -62,6 +63,8 @@ export interface FlowOptions {
   readonly timeoutMs: number
   /** How long its first packet may take, also after a hold, ms; 0 for ever. */
   readonly firstPacketTimeoutMs: number
+  /** How long sound waits for stragglers. */
+  readonly delay: PlayoutDelayOptions | undefined
   /** When the frames' timestamps began. */
   readonly startedAt: number
   readonly events: FlowEvents
@@ -125,6 +128,7 @@ export class MediaFlow implements PacedStream {
       codecs: options.codecs,
       sampleRate: source.sampleRate,
       frameMs: options.frameMs,
+      ...(options.delay !== undefined && { delay: options.delay }),
       onDigitStart: digit => events.onDigitStart(digit),
       onDigit: digit => events.onDigit(digit),
       onCodec: codec => {

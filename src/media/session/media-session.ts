@@ -458,6 +458,7 @@ export class MediaSession {
       symmetric: this.#options.symmetric ?? true,
       timeoutMs,
       firstPacketTimeoutMs: this.#options.firstPacketTimeoutMs ?? timeoutMs,
+      delay: this.#options.jitterBuffer,
       startedAt: this.#openedAt,
       events: {
         onFirstPacket: (remote, codec) => {

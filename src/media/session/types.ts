@@ -1,5 +1,6 @@
 import type { Clock, Network, Random, Resolver } from '../../runtime/runtime.ts'
 import type { AudioCodec } from '../codec/codec.ts'
+import type { PlayoutDelayOptions } from '../rtp/jitter-options.ts'
 import type { Pacer } from '../rtp/pacer.ts'
 import type { PortPool } from '../rtp/port-pool.ts'
 import type { RoundTripSnapshot } from '../rtp/round-trip.ts'
@@ -40,6 +41,8 @@ export interface MediaSessionOptions {
   readonly idle?: 'silence' | 'off'
   /** Offer comfort noise and take it (RFC 3389); where the peer does too, silence is described instead of sent. Default false. */
   readonly comfortNoise?: boolean
+  /** How long sound waits for the stragglers of the network; default: as the network asks for, 20 to 500 ms. */
+  readonly jitterBuffer?: PlayoutDelayOptions
   /** Frames kept for a slow reader of `input`; default 50. */
   readonly inputFrames?: number
   /** `output.write` waits above this; default 1000 ms. */
