@@ -53,6 +53,8 @@ function observing(network: Network): Network {
     connectTls: options => network.connectTls(options),
     listenWebSocket: options => network.listenWebSocket(options),
     connectWebSocket: options => network.connectWebSocket(options),
+    openWebSocket: options => network.openWebSocket(options),
+    listenHttp: options => network.listenHttp(options),
     interfaces: () => network.interfaces(),
   }
 }

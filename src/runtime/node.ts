@@ -2,11 +2,13 @@ import { isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { OptionError } from './errors.ts'
 import { NodeClock } from './node/clock.ts'
+import { listenHttp } from './node/http.ts'
 import { NodeRandom } from './node/random.ts'
 import { NodeResolver } from './node/resolver.ts'
 import { connectTcp, listenTcp } from './node/tcp.ts'
 import { connectTls, listenTls } from './node/tls.ts'
 import { bindUdp } from './node/udp.ts'
+import { openWebSocket } from './node/web-socket.ts'
 import { connectWebSocket, listenWebSocket } from './node/ws.ts'
 import type {
   BindOptions,
@@ -23,6 +25,7 @@ import type {
   WebSocketClientOptions,
 } from './runtime.ts'
 import { transportError } from './transport-error.ts'
+import type { HttpListener, ListenHttpOptions, OpenWebSocketOptions, WebSocketConnection } from './web.ts'
 
 /** The real time, sockets, names and randomness of this machine. */
 export function createNodeRuntime(): Runtime {
@@ -70,6 +73,15 @@ class NodeNetwork implements Network {
   async connectWebSocket(options: ConnectOptions & WebSocketClientOptions): Promise<StreamConnection> {
     checkPort(options.port)
     return connectWebSocket(options)
+  }
+
+  async openWebSocket(options: OpenWebSocketOptions): Promise<WebSocketConnection> {
+    return openWebSocket(options)
+  }
+
+  async listenHttp(options: ListenHttpOptions): Promise<HttpListener> {
+    const { address } = await this.#numeric('listen http', options)
+    return listenHttp(address, options)
   }
 
   interfaces(): readonly SocketAddress[] {

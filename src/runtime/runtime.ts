@@ -5,6 +5,8 @@
  * runs in a test in milliseconds, and twice the same.
  */
 
+import type { HttpListener, ListenHttpOptions, OpenWebSocketOptions, WebSocketConnection } from './web.ts'
+
 /** Everything an endpoint needs from its host. `createNodeRuntime()` makes the real one. */
 export interface Runtime {
   readonly clock: Clock
@@ -122,6 +124,10 @@ export interface Network {
   /** WebSocket with the subprotocol `sip` (RFC 7118 §4.1), over TLS when `tls` is given. */
   listenWebSocket(options: BindOptions & { readonly tls?: TlsOptions }): Promise<StreamListener>
   connectWebSocket(options: ConnectOptions & WebSocketClientOptions): Promise<StreamConnection>
+  /** A WebSocket of any subprotocol. Rejects with `SIP_TRANSPORT`; an `UpgradeRefusedError` when the server answered otherwise. @throws OptionError `url` */
+  openWebSocket(options: OpenWebSocketOptions): Promise<WebSocketConnection>
+  /** An HTTP server, over TLS when `tls` is given, which may take WebSockets too. */
+  listenHttp(options: ListenHttpOptions): Promise<HttpListener>
   /** Addresses of this host's interfaces, loopback last: to find what to advertise when bound to every interface. */
   interfaces(): readonly SocketAddress[]
 }

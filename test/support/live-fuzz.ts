@@ -154,6 +154,8 @@ function counting(network: Network, sockets: { open: number }): Network {
     connectTls: options => network.connectTls(options),
     listenWebSocket: options => network.listenWebSocket(options),
     connectWebSocket: options => network.connectWebSocket(options),
+    openWebSocket: options => network.openWebSocket(options),
+    listenHttp: options => network.listenHttp(options),
     interfaces: () => network.interfaces(),
   }
 }

@@ -1,3 +1,4 @@
+import { realWork } from '../../runtime/real-work.ts'
 import { OptionError, SipError } from '../../runtime/errors.ts'
 import type {
   BindOptions,
@@ -11,6 +12,14 @@ import type {
   UdpSocket,
   WebSocketClientOptions,
 } from '../../runtime/runtime.ts'
+import { checkedHeaders, webSocketTarget } from '../../runtime/web-url.ts'
+import { webLimits } from '../../runtime/web.ts'
+import type {
+  HttpListener,
+  ListenHttpOptions,
+  OpenWebSocketOptions,
+  WebSocketConnection,
+} from '../../runtime/web.ts'
 import { hostPort, transportError } from '../../runtime/transport-error.ts'
 import { canonicalAddress, familyOf, LOOPBACK, socketAddress, systemError, WILDCARD } from './addresses.ts'
 import type { DatagramFate, Fabric, Interface, Realm, Route } from './fabric.ts'
@@ -18,6 +27,7 @@ import { Link } from './link.ts'
 import { plain, type Session, type SessionKind, type SimulatedCertificate } from './session.ts'
 import { connect, type SimulatedConnection, SimulatedListener, unreachable } from './tcp.ts'
 import { SimulatedUdpSocket } from './udp.ts'
+import { askForResponse, askForWebSocket, SimulatedHttpServer } from './web.ts'
 
 const EPHEMERAL = { first: 49_152, count: 16_384 } as const
 
@@ -118,6 +128,50 @@ export class SimulatedHost implements Network {
   connectWebSocket(options: ConnectOptions & WebSocketClientOptions): Promise<StreamConnection> {
     const { tls } = options
     return this.#connect(options, this.#session(tls === undefined ? 'ws' : 'wss', tls))
+  }
+
+  async openWebSocket(options: OpenWebSocketOptions): Promise<WebSocketConnection> {
+    const { headers = {}, protocols = [], maxMessageBytes = webLimits.maxMessageBytes, signal } = options
+    const { secure, host, port, path, place } = webSocketTarget(options.url)
+    const offered = protocols.length === 0 ? {} : { 'Sec-WebSocket-Protocol': protocols.join(', ') }
+    const head = {
+      method: 'GET',
+      url: path,
+      headers: lowerCased({ Host: hostPort(host, port), ...offered, ...checkedHeaders(headers) }),
+      upgrade: true,
+    }
+    const session = this.#session(secure ? 'https' : 'http', secure ? (options.tls ?? {}) : undefined)
+    const connection = await this.#connect({ host, port, ...(signal !== undefined && { signal }) }, session)
+    return askForWebSocket(connection, { place, head, body: new Uint8Array(), signal }, maxMessageBytes)
+  }
+
+  async listenHttp(options: ListenHttpOptions): Promise<HttpListener> {
+    const { tls } = options
+    const listener = await this.#listen(options, this.#session(tls === undefined ? 'http' : 'https', tls))
+    const server = new SimulatedHttpServer(listener.local, options, () => listener.close())
+    listener.onConnection = connection => server.take(connection)
+    return server
+  }
+
+  /** As the global one, on this network; bound, to be given as an option. */
+  readonly fetch = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+    const request = new Request(input, init)
+    const url = new URL(request.url)
+    const secure = url.protocol === 'https:'
+    const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port)
+    const host = url.hostname.replace(/^\[|\]$/g, '')
+    const body = new Uint8Array(await realWork(request.arrayBuffer()))
+    const head = {
+      method: request.method,
+      url: url.pathname + url.search,
+      headers: lowerCased({ host: hostPort(host, port), ...Object.fromEntries(request.headers) }),
+      upgrade: false,
+    }
+    const connection = await this.#connect(
+      { host, port, signal: request.signal },
+      this.#session(secure ? 'https' : 'http', secure ? {} : undefined),
+    )
+    return askForResponse(connection, { place: url.host, head, body, signal: request.signal })
   }
 
   async #connect(options: ConnectOptions, session: Session): Promise<StreamConnection> {
@@ -231,6 +285,10 @@ export class SimulatedHost implements Network {
     }
     throw new SipError('SIP_TRANSPORT', `every port of ${host} is in use: close sockets that are not needed`)
   }
+}
+
+function lowerCased(headers: Readonly<Record<string, string>>): [string, string][] {
+  return Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])
 }
 
 class HostInterface implements Interface {

@@ -10,7 +10,7 @@ export interface SimulatedCertificate {
   readonly trusted?: boolean
 }
 
-export type SessionKind = 'tcp' | 'tls' | 'ws' | 'wss'
+export type SessionKind = 'tcp' | 'tls' | 'ws' | 'wss' | 'http' | 'https'
 
 /** What one party brings to the start of a connection. */
 export interface Session {
