@@ -4,7 +4,6 @@ import type { AudioSink } from '../audio/audio-sink.ts'
 import { LiveAudioSink } from '../audio/audio-sink.ts'
 import type { AudioSource } from '../audio/audio-source.ts'
 import { LiveAudioSource } from '../audio/audio-source.ts'
-import { CallRecording } from '../audio/recording.ts'
 import type { Recording, RecordingOptions } from '../audio/recording.ts'
 import type { RecordingSink } from '../audio/recording-sink.ts'
 import type { AudioCodec } from '../codec/codec.ts'
@@ -13,21 +12,19 @@ import { PCMA, PCMU } from '../codec/g711.ts'
 import type { PacedHandle } from '../rtp/pacer.ts'
 import type { MediaPort } from '../rtp/port-pool.ts'
 import type { MediaAddress, NegotiatedAudio, NegotiatedCodec } from '../sdp/negotiated.ts'
-import { SdpNegotiator } from '../sdp/negotiator.ts'
-import { writeSdp } from '../sdp/write.ts'
+import { SessionDescriptions } from './descriptions.ts'
 import { mediaDtmfChannel, mediaEventChannel, publishReport } from './diagnostics.ts'
 import { DigitInput } from './digit-input.ts'
-import { offersEvents, resolveDtmf } from './digit-roads.ts'
+import { resolveDtmf } from './digit-roads.ts'
 import type { DtmfRoad } from './digit-roads.ts'
 import { DigitSender } from './digit-sender.ts'
 import type { DigitSignalling } from './digit-signalling.ts'
 import { familyOf, reachable } from './addresses.ts'
-import { capabilitiesOf, checkAddress, chooseCodecs } from './offer-wishes.ts'
 import type { OfferWishes } from './offer-wishes.ts'
 import { EarlyPackets } from './early-packets.ts'
 import { MediaFlow } from './flow.ts'
-import { resolveSrtp } from './srtp-options.ts'
 import type { TurnListener } from './flow.ts'
+import { SessionRecordings } from './recordings.ts'
 import { RtcpSession, rtcpOptions } from './rtcp-session.ts'
 import { changeBetween, mediaStats } from './summaries.ts'
 import { Unheard } from './unheard.ts'
@@ -71,12 +68,12 @@ export class MediaSession {
   readonly #options: MediaSessionOptions
   readonly #codecs: readonly AudioCodec[]
   readonly #port: MediaPort
-  readonly #negotiator: SdpNegotiator
+  readonly #descriptions: SessionDescriptions
   readonly #local: MediaAddress
   readonly #openedAt: number
   readonly #digitsIn: DigitInput
   readonly #digitsOut: DigitSender
-  readonly #recordings: Set<CallRecording> = new Set()
+  readonly #recordings: SessionRecordings
   #early: EarlyPackets | undefined
   #source: LiveAudioSource | undefined
   #sink: LiveAudioSink | undefined
@@ -99,20 +96,20 @@ export class MediaSession {
     this.#port = port
     this.#codecs = options.codecs ?? DEFAULT_CODECS
     this.#openedAt = clock.now()
-    const crypto = resolveSrtp(options.srtp)
     const dtmf = resolveDtmf(options.dtmf)
     const address = options.advertise ?? reachable(port.rtp.local, options.runtime.network)
     this.#local = { address, family: familyOf(address), port: port.port }
-    this.#negotiator = new SdpNegotiator({
+    this.#descriptions = new SessionDescriptions({
+      ...options,
+      codecs: this.#codecs,
+      local: this.#local,
+      dtmf,
       random,
-      capabilities: {
-        codecs: capabilitiesOf(this.#codecs, options.comfortNoise),
-        ...this.#local,
-        rtcpMux: rtcpOptions(options.rtcp).mux ?? true,
-        ...(options.ptime !== undefined && { ptime: options.ptime }),
-        ...(crypto && { crypto }),
-        ...(!offersEvents(dtmf) && { telephoneEventRates: [] }),
-      },
+    })
+    this.#recordings = new SessionRecordings({
+      publish: event => this.#publish(event),
+      onFail: (error, file) => this.onRecordingError?.(error, file),
+      onSome: () => this.#tellTurns(this.#flow),
     })
     this.#digitsIn = new DigitInput({
       clock,
@@ -246,19 +243,7 @@ export class MediaSession {
    * @throws {OptionError} a codec that this session was not opened with; an address that is none
    */
   createOffer(wishes: OfferWishes = {}): string {
-    const { hold, codecs, address, rekey = false } = wishes
-    return writeSdp(
-      this.#negotiator.offer(
-        {
-          ...(hold !== undefined && { direction: hold ? 'sendonly' : 'sendrecv' }),
-          ...(codecs !== undefined && {
-            codecs: capabilitiesOf(chooseCodecs(codecs, this.#codecs), this.#options.comfortNoise),
-          }),
-          ...(address !== undefined && { address: checkAddress(address), family: familyOf(address) }),
-        },
-        { rekey },
-      ),
-    )
+    return this.#descriptions.offer(wishes)
   }
 
   /**
@@ -266,19 +251,16 @@ export class MediaSession {
    * else will do.
    */
   createPlainOffer(): string | undefined {
-    const { crypto } = this.#negotiator.capabilities
-    if (crypto?.mode !== 'optional' || crypto.offer === false || this.#audio !== undefined) return undefined
-    this.#negotiator.rollback()
-    return writeSdp(this.#negotiator.offer({ crypto: { ...crypto, offer: false } }))
+    return this.#descriptions.plainOffer()
   }
 
   /** Answers an offer and applies it. @throws {SdpError} with the status to refuse it with; nothing has changed then */
   answerOffer(offer: string | Uint8Array): string {
-    const { answer, audio } = this.#negotiator.answer(offer)
+    const { text, audio } = this.#descriptions.answer(offer)
     // Before our answer nobody knows where to send to.
     this.#early?.forget()
     this.#apply(audio)
-    return writeSdp(answer)
+    return text
   }
 
   /**
@@ -286,7 +268,7 @@ export class MediaSession {
    * @throws {SdpError} nothing has changed then
    */
   acceptAnswer(answer: string | Uint8Array): NegotiatedAudio {
-    const audio = this.#negotiator.accept(answer)
+    const audio = this.#descriptions.accept(answer)
     this.#apply(audio)
     this.#early?.release(this.#options.runtime.clock.now(), (bytes, address, port, at) =>
       this.#flow?.datagram(bytes, address, port, at),
@@ -296,8 +278,8 @@ export class MediaSession {
 
   /** Takes back the last offer or answer, whose request failed; what was agreed before is in force again. Idempotent. */
   rollback(): void {
-    this.#negotiator.rollback()
-    const { audio } = this.#negotiator
+    this.#descriptions.rollback()
+    const audio = this.#descriptions.agreed
     if (audio !== undefined && audio !== this.#audio) this.#apply(audio)
   }
 
@@ -354,24 +336,12 @@ export class MediaSession {
   /** Records both directions, side by side in time, to a file or a sink: WAV, or Opus in Ogg. Rejects when the file cannot be made. */
   async record(target: string | RecordingSink, options: RecordingOptions = {}): Promise<Recording> {
     if (this.closed) throw new SipError('SIP_STATE', 'the call is over; there is nothing left to record')
-    const recording = await CallRecording.open(target, {
+    const recording = await this.#recordings.open(target, {
       ...options,
       callRate: this.#liveSource().sampleRate,
       random: this.#options.runtime.random,
       originMs: this.#openedAt,
-      onFail: (failed, error) => {
-        this.#publish({ kind: 'recording-error', ...fileOf(failed), error: error.message })
-        this.onRecordingError?.(error, failed.file)
-      },
-      onStop: stopped => {
-        if (!this.#recordings.delete(stopped)) return
-        this.#tellTurns(this.#flow)
-        this.#publish({ kind: 'recording-stop', ...fileOf(stopped) })
-      },
     })
-    this.#recordings.add(recording)
-    this.#tellTurns(this.#flow)
-    this.#publish({ kind: 'recording-start', ...fileOf(recording) })
     if (this.closed) await recording.stop()
     return recording
   }
@@ -504,10 +474,10 @@ export class MediaSession {
     const digits = this.#digitsIn
     const tell: TurnListener = (dueAt, heard, sent) => {
       if (heard !== undefined) digits.turn(dueAt + FRAME_MS - this.#openedAt)
-      for (const recording of this.#recordings) recording.turn(dueAt, heard, sent)
+      this.#recordings.turn(dueAt, heard, sent)
     }
     flow.receiver.ear = digits.ear
-    flow.onTurn = this.#recordings.size === 0 && digits.ear === undefined ? undefined : tell
+    flow.onTurn = !this.#recordings.some && digits.ear === undefined ? undefined : tell
   }
 
   async #close(): Promise<void> {
@@ -521,9 +491,8 @@ export class MediaSession {
     this.#digitsOut.end()
     this.#liveSource().end()
     this.#liveSink().end()
-    const recordings = [...this.#recordings]
     this.#publish({ kind: 'close' })
-    await Promise.all(recordings.map(recording => recording.stop()))
+    await this.#recordings.stop()
   }
 
   #publish(event: Omit<MediaEvent, 'call' | 'at'>): void {
@@ -536,10 +505,6 @@ export class MediaSession {
     const at = this.#options.runtime.clock.now()
     mediaDtmfChannel.publish({ call: this.#options.call, at, direction, via, digit, durationMs })
   }
-}
-
-function fileOf(recording: CallRecording): { readonly file?: string } {
-  return recording.file === undefined ? {} : { file: recording.file }
 }
 
 const DEFAULT_CODECS: readonly AudioCodec[] = [PCMU, PCMA]
