@@ -97,7 +97,8 @@ export class MediaReceiver {
     this.#playOut.configure(audio)
     this.#decoder = this.#playOut.decoderOf(this.#payloadType)
     this.#eventRates = audio.receiveTelephoneEvents
-    this.#useClock(clockRate)
+    // What comes need not be what we send with: its clock stays until something else comes.
+    this.#useClock(this.#decoder?.codec.clockRate ?? clockRate)
   }
 
   /** A datagram. Allocates nothing for audio but what the jitter buffer keeps. */

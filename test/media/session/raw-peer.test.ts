@@ -4,6 +4,7 @@ import { goertzelDbfs } from '../../../src/media/audio/goertzel.ts'
 import { levelDbfs } from '../../../src/media/audio/level.ts'
 import { ToneGenerator } from '../../../src/media/audio/tones.ts'
 import type { AudioCodec } from '../../../src/media/codec/codec.ts'
+import { loadCodec } from '../../../src/media/codec/catalogue.ts'
 import { PCMA, PCMU } from '../../../src/media/codec/g711.ts'
 import { RTP_HEADER_LENGTH, writeRtpHeader } from '../../../src/media/rtp/packet.ts'
 import { mediaEventChannel } from '../../../src/media/session/diagnostics.ts'
@@ -17,6 +18,7 @@ class RawPeer {
   timestamp = 0xffff_fc00
   readonly #socket: UdpSocket
   readonly #pair: Pair
+  #version = 0
   readonly #tone = new ToneGenerator({ sampleRate: 8000, hz: 1000, levelDbfs: -12 })
 
   private constructor(pair: Pair, socket: UdpSocket) {
@@ -27,20 +29,18 @@ class RawPeer {
   static async open(pair: Pair, ...formats: readonly string[]): Promise<RawPeer> {
     const host = pair.network.host('10.0.0.9')
     const peer = new RawPeer(pair, await host.bindUdp({ host: '10.0.0.9', port: 9000 }))
-    const types = formats.map(format => format.split(' ')[0])
-    pair.b.answerOffer(
-      [
-        'v=0',
-        'o=- 1 1 IN IP4 10.0.0.9',
-        's=-',
-        'c=IN IP4 10.0.0.9',
-        't=0 0',
-        `m=audio 9000 RTP/AVP ${types.join(' ')}`,
-        ...formats.map(format => `a=rtpmap:${format}`),
-        '',
-      ].join('\r\n'),
-    )
+    peer.offer(...formats)
     return peer
+  }
+
+  /** Once more: a re-INVITE. */
+  offer(...formats: readonly string[]): void {
+    this.to.answerOffer(this.#describe(formats))
+  }
+
+  /** What it says to an offer. */
+  answer(...formats: readonly string[]): void {
+    this.to.acceptAnswer(this.#describe(formats))
   }
 
   /** `count` packets of the tone, 20 ms apart. */
@@ -64,6 +64,21 @@ class RawPeer {
 
   get to(): MediaSession {
     return this.#pair.b
+  }
+
+  #describe(formats: readonly string[]): string {
+    const types = formats.map(format => format.split(' ')[0])
+    this.#version += 1
+    return [
+      'v=0',
+      `o=- 1 ${this.#version} IN IP4 10.0.0.9`,
+      's=-',
+      'c=IN IP4 10.0.0.9',
+      't=0 0',
+      `m=audio 9000 RTP/AVP ${types.join(' ')}`,
+      ...formats.map(format => `a=rtpmap:${format}`),
+      '',
+    ].join('\r\n')
   }
 }
 
@@ -94,6 +109,25 @@ t.test(
     t.equal(pair.b.stats().lost, 0)
     t.equal(pair.b.stats().concealedMs, 0)
     t.same(codecs, ['PCMA', 'PCMU', 'PCMA', 'PCMU', 'PCMA', 'PCMU', 'PCMA', 'PCMU', 'PCMA'])
+    await pair.close()
+  },
+)
+
+t.test(
+  'a session refresh leaves a peer alone that speaks the second codec agreed on, of another clock',
+  async t => {
+    const pair = await Pair.open({ b: { codecs: [await loadCodec('opus'), PCMU] } })
+    const formats = ['96 opus/48000/2', '0 PCMU/8000']
+    const peer = await RawPeer.open(pair, ...formats)
+    const heard = pair.capture(pair.b, 8000)
+    await peer.speak(PCMU, 0, 50)
+    peer.offer(...formats)
+    await peer.speak(PCMU, 0, 100)
+    t.equal(pair.b.codec.name, 'opus')
+    t.ok(Math.abs(goertzelDbfs(heard.between(1100, 2900), 8000, 1000) + 12) < 0.5)
+    const { late, concealedMs, jitterMs, bufferMs } = pair.b.stats()
+    t.same({ late, concealedMs }, { late: 0, concealedMs: 0 })
+    t.ok(jitterMs < 1 && bufferMs < 60, `${jitterMs} ms of jitter, ${bufferMs} ms in the buffer`)
     await pair.close()
   },
 )
