@@ -56,6 +56,8 @@ export interface CallOptions
   readonly identity?: IdentityOptions
   /** Added to the INVITE. */
   readonly headers?: HeaderList
+  /** Each 100: a server has taken the INVITE. Whoever dials by several ways dials no further from here on. */
+  readonly onTrying?: () => void
   /** Each provisional response above 100: 180 means that it rings. */
   readonly onProgress?: (progress: Progress) => void
   /**
@@ -137,6 +139,7 @@ export class OutgoingCall extends Call {
           return plain === undefined ? undefined : sdpBody(plain)
         },
         onEarlyAnswer: (answer, { reliable }) => this.#hearEarly(answer, reliable, options.onEarlyMedia),
+        ...(options.onTrying === undefined ? {} : { onTrying: options.onTrying }),
         onProgress: ({ statusCode, reasonPhrase, dialogTag }) => {
           this.noteFork(dialogTag)
           try {

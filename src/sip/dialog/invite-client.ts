@@ -185,6 +185,7 @@ export class ClientSession
     const { tag } = response.to
     if (statusCode === 100) {
       this.feed('provisional')
+      this.tell(() => this.handlers.onTrying?.())
       return
     }
     const body = sessionBodyOf(response, this.host.accept)

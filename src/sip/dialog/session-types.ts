@@ -141,6 +141,8 @@ export interface SessionHandlers {
    * undefined to leave it at that.
    */
   onOfferRefused?(response: SipResponse): SessionBody | undefined
+  /** Client only: each 100. Some server has taken the INVITE, and says nothing more for now. */
+  onTrying?(): void
   /** Client only: each provisional response above 100. */
   onProgress?(progress: SessionProgress): void
   /** Client: the 2xx of the dialog that won (before its ACK is built). Server: our 2xx has been sent. */
