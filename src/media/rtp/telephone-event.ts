@@ -124,7 +124,8 @@ export class TelephoneEventSender {
   #segmentAt = 0
   #segmentBase = 0
   #repeats = 0
-  #rest = 0
+  /** When the pause behind the digit is over, units of the event's clock from `#startedAt` on; 0 while there is none. */
+  #restUntil = 0
   readonly #result: TelephoneEventFrame = {
     payload: undefined,
     timestamp: 0,
@@ -140,7 +141,7 @@ export class TelephoneEventSender {
 
   /** True until every digit, its end packets and the gap after it are out. */
   get active(): boolean {
-    return this.#item !== undefined || this.#rest > 0 || this.#queue.length > 0
+    return this.#item !== undefined || this.#restUntil > 0 || this.#queue.length > 0
   }
 
   /**
@@ -176,10 +177,11 @@ export class TelephoneEventSender {
 
   /**
    * What takes the place of the audio frame that begins at `timestamp`; undefined when audio may have it.
-   * After a stall call it once with the timestamp of now: durations follow the timestamp, frames are not made up for.
+   * After a stall call it once with the timestamp of now: durations and pauses follow the timestamp, frames are not made up for.
    */
   next(timestamp: number): TelephoneEventFrame | undefined {
-    if (this.#item === undefined && this.#rest <= 0) {
+    if (this.#restUntil > 0 && this.#since(timestamp) >= this.#restUntil) this.#restUntil = 0
+    if (this.#item === undefined && this.#restUntil === 0) {
       const item = this.#queue.shift()
       if (item === undefined) return undefined
       this.#begin(item, timestamp)
@@ -193,7 +195,7 @@ export class TelephoneEventSender {
     this.#startedAt = timestamp
     this.#elapsed = 0
     if (item.event === undefined) {
-      this.#rest = item.units
+      this.#restUntil = item.units
       return
     }
     this.#item = item
@@ -226,22 +228,26 @@ export class TelephoneEventSender {
     if (end) {
       this.#repeats += 1
       if (this.#repeats === END_PACKETS) {
-        // The repeats took the first frames of the gap.
-        this.#rest = item.gap - this.#since(timestamp) - this.#frame + item.units
         this.#item = undefined
+        this.#restAfter(timestamp, item.units + item.gap)
       }
     }
     return result
   }
 
   #pause(timestamp: number): TelephoneEventFrame {
-    this.#rest -= this.#frame
+    this.#restAfter(timestamp, this.#restUntil)
     const result = this.#result
     result.payload = undefined
     result.timestamp = timestamp
     result.marker = false
     result.digit = undefined
     return result
+  }
+
+  // What is left of a pause behind the frame at `timestamp`.
+  #restAfter(timestamp: number, until: number): void {
+    this.#restUntil = this.#since(timestamp) + this.#frame < until ? until : 0
   }
 
   /** Units of the event's clock since its start. */

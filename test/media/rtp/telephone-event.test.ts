@@ -146,6 +146,24 @@ t.test('after a stall the duration follows the clock; no packets are made up', a
   t.same(durations, [160, 320, 1120, 1280, 1600, 1600, 1600])
 })
 
+t.test('pauses follow the clock where it goes further than a frame between two calls', async t => {
+  for (const step of [1, 2, 3]) {
+    const sender = new TelephoneEventSender({ clockRate: 8000 })
+    sender.start('1w2', { durationMs: 60, gapMs: 240 })
+    const begun: number[] = []
+    for (let frame = 0; sender.active;) {
+      const sent = sender.next(frame * 160)
+      if (sent?.marker === true) begun.push(frame * 20)
+      frame += sent?.payload === undefined ? step : 1
+    }
+    t.equal(begun.length, 2)
+    t.ok(
+      begun[1]! >= 800 && begun[1]! < 800 + 40 * step,
+      `every ${step * 20} ms: begun at ${begun.join(' and ')} ms`,
+    )
+  }
+})
+
 t.test('digits may be added while others are sent; clear drops those that wait', async t => {
   const sender = new TelephoneEventSender({ clockRate: 8000 })
   t.equal(sender.active, false)

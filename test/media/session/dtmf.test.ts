@@ -214,6 +214,24 @@ t.test('digits pressed while nobody reads are kept for the next reader, unless i
   await other.close()
 })
 
+t.test('digits keep their pauses whatever the length of packets', async t => {
+  for (const ptime of [20, 30, 40, 60]) {
+    const pair = await Pair.open({ a: { ptime }, b: { ptime } })
+    pair.connect()
+    const begun: number[] = []
+    pair.b.onDtmfStart = ({ timestampMs }) => begun.push(timestampMs)
+    await pair.clock.advance(500)
+    void pair.a.sendDtmf('12w3', { durationMs: 100, gapMs: 80 })
+    await pair.clock.advance(3000)
+    t.equal(pair.a.negotiated?.ptime, ptime)
+    const apart = begun.slice(1).map((at, i) => at - (begun[i] ?? 0))
+    // Up to a packet of audio is completed before each digit and pause.
+    t.ok((apart[0] ?? 0) >= 180 && (apart[0] ?? 0) <= 180 + ptime, `${ptime} ms: ${apart[0]} ms apart`)
+    t.ok((apart[1] ?? 0) >= 680 && (apart[1] ?? 0) <= 680 + 2 * ptime, `${ptime} ms: ${apart[1]} ms apart`)
+    await pair.close()
+  }
+})
+
 t.test('two readers both get every digit; one that does not read keeps the last 64', async t => {
   const pair = await Pair.open()
   pair.connect()
