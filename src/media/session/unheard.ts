@@ -12,6 +12,7 @@ const MISSED_PACKETS = 50
  */
 export class Unheard {
   readonly #onUnheard: () => void
+  #ssrc = 0
   #highest: number | undefined
   #since = NaN
   #sentBefore = 0
@@ -33,6 +34,12 @@ export class Unheard {
     const highest = blocks.find(({ ssrc }) => ssrc === own.ssrc)?.highestSequence
     const sent = own.packets
     this.#lastAt = now
+    if (own.ssrc !== this.#ssrc) {
+      // Another stream of ours, as with new keys: its packets are counted anew, and the patience with it.
+      this.#ssrc = own.ssrc
+      this.#highest = undefined
+      this.#since = NaN
+    }
     if (Number.isNaN(this.#since) || (highest !== undefined && highest !== this.#highest)) {
       this.#highest = highest
       this.#since = now

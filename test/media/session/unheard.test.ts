@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { Test } from 'tap'
+import { loadCodecs } from '../../../src/media/codec/catalogue.ts'
 import { mediaEventChannel } from '../../../src/media/session/diagnostics.ts'
 import type { MediaEvent } from '../../../src/media/session/types.ts'
 import { Pair } from './pair.ts'
@@ -47,6 +48,31 @@ t.test('a peer that never hears us, as through a wall that lets out and not in',
   t.equal(seen.length, 1)
   await pair.close()
 })
+
+t.test(
+  'a codec of another clock begins a new stream of ours, which is missed as soon as the old one was',
+  async t => {
+    const seen = unheard(t)
+    const settings = {
+      codecs: await loadCodecs(['PCMU', 'L16/16000']),
+      timeoutMs: 0,
+      firstPacketTimeoutMs: 0,
+    }
+    const pair = await Pair.open({ a: settings, b: settings })
+    pair.connect()
+    await pair.clock.advance(120_000)
+    const before = pair.a.flow?.sender.ssrc
+    pair.b.acceptAnswer(pair.a.answerOffer(pair.b.createOffer({ codecs: ['L16/16000'] })))
+    t.not(pair.a.flow?.sender.ssrc, before)
+    pair.network.setConditions({ loss: 1 }, { from: pair.a.local.address, to: pair.b.local.address })
+    await pair.clock.advance(25_000)
+    t.same(
+      seen.map(({ call }) => call),
+      [pair.a.local.address],
+    )
+    await pair.close()
+  },
+)
 
 t.test('on hold, in pauses of comfort noise, and without reports nobody is unheard', async t => {
   const seen = unheard(t)
