@@ -26,8 +26,6 @@ export class DigitInput {
   /** None before the first digit: most calls have none. */
   #merge: DigitMerge | undefined
   #ear: ToneEar | undefined
-  /** When the tone that sounds began, on the clock of the frames. */
-  #toneAtMs = 0
   #received = 0
 
   constructor(options: DigitInputOptions) {
@@ -73,14 +71,13 @@ export class DigitInput {
 
   /** The end of an event, told of by `eventBegan` before. */
   eventEnded({ digit, durationMs }: ReceivedDigit): void {
-    if (this.takes('rtp')) this.#end('rtp', digit, this.#msAgo(durationMs), durationMs)
+    if (this.takes('rtp')) this.#end('rtp', digit, durationMs)
   }
 
   /** A digit from signalling, which tells of it when it is over. */
   signalled(digit: string, durationMs: number): void {
-    const startMs = this.#msAgo(durationMs)
-    this.#start('info', digit, startMs)
-    this.#end('info', digit, startMs, durationMs)
+    this.#start('info', digit, this.#msAgo(durationMs))
+    this.#end('info', digit, durationMs)
   }
 
   /** The call is over: readers get what is left. */
@@ -99,10 +96,9 @@ export class DigitInput {
   #tellTones(tones: readonly DtmfTone[], earBeganMs: number): void {
     for (const tone of tones) {
       if (tone.kind === 'start') {
-        this.#toneAtMs = Math.max(0, tone.atMs + earBeganMs)
-        this.#start('inband', tone.digit, this.#toneAtMs)
+        this.#start('inband', tone.digit, Math.max(0, tone.atMs + earBeganMs))
       } else {
-        this.#end('inband', tone.digit, this.#toneAtMs, tone.durationMs)
+        this.#end('inband', tone.digit, tone.durationMs)
       }
     }
   }
@@ -112,8 +108,9 @@ export class DigitInput {
     if (this.#merge.start(via, digit, timestampMs)) this.#options.onStart({ digit, via, timestampMs })
   }
 
-  #end(via: DtmfRoad, digit: string, timestampMs: number, durationMs: number): void {
-    if (this.#merge?.end(via, digit, timestampMs + durationMs) !== true) return
+  #end(via: DtmfRoad, digit: string, durationMs: number): void {
+    const timestampMs = this.#merge?.end(via, digit, durationMs)
+    if (timestampMs === undefined) return
     this.#received += 1
     const event: DtmfDigit = { digit, via, durationMs, timestampMs }
     this.queue.push(event)

@@ -62,13 +62,13 @@ export class DigitMerge {
     return true
   }
 
-  /** The press that `start` told of ends; false when it is another road's to tell. */
-  end(road: DtmfRoad, digit: string, endMs: number): boolean {
+  /** The press that `start` told of ends after so long: when it began; undefined when it is another road's to tell. */
+  end(road: DtmfRoad, digit: string, durationMs: number): number | undefined {
     const press = this.#open.get(road + digit)
-    if (press === undefined) return false
+    if (press === undefined) return undefined
     this.#open.delete(road + digit)
-    press.endMs = endMs
-    return true
+    press.endMs = press.startMs + durationMs
+    return press.startMs
   }
 
   #find(road: DtmfRoad, digit: string, startMs: number): Press | undefined {

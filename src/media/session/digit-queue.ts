@@ -39,9 +39,11 @@ export class DigitQueue {
     readonly fresh?: boolean
   }): AsyncIterableIterator<DtmfDigit> {
     const { signal } = options
-    const digits = options.fresh === true ? [] : this.#kept
-    this.#kept = []
-    const reader: Reader = { digits, wake: undefined, ended: this.#ended || signal?.aborted === true }
+    const aborted = signal?.aborted === true
+    const digits = options.fresh === true || aborted ? [] : this.#kept
+    // Who does not begin to read takes nothing from the next reader.
+    if (!aborted) this.#kept = []
+    const reader: Reader = { digits, wake: undefined, ended: this.#ended || aborted }
     const abort = (): void => {
       this.#leave(reader)
     }

@@ -214,6 +214,18 @@ t.test('digits pressed while nobody reads are kept for the next reader, unless i
   await other.close()
 })
 
+t.test('a reader whose signal has aborted before it began takes nothing from the next', async t => {
+  const pair = await Pair.open()
+  pair.connect()
+  void pair.a.sendDtmf('42')
+  await pair.clock.advance(1000)
+  t.equal((await pair.b.dtmf({ signal: AbortSignal.abort() }).next()).done, true)
+  const next = collect(pair.b.dtmf())
+  await pair.clock.advance(10)
+  t.equal(next.map(({ digit }) => digit).join(''), '42')
+  await pair.close()
+})
+
 t.test('digits keep their pauses whatever the length of packets', async t => {
   for (const ptime of [20, 30, 40, 60]) {
     const pair = await Pair.open({ a: { ptime }, b: { ptime } })

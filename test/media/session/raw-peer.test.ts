@@ -190,10 +190,13 @@ t.test('a digit whose end is lost is delivered all the same', async t => {
   const pair = await Pair.open()
   const peer = await RawPeer.open(pair, '0 PCMU/8000', '101 telephone-event/8000')
   const digit = pair.b.dtmf().next()
+  const begunMs: number[] = []
+  pair.b.onDtmfStart = ({ timestampMs }) => begunMs.push(timestampMs)
   await peer.speak(PCMU, 0, 5)
   peer.send(Uint8Array.of(3, 10, 0, 160), 101, true)
   await pair.clock.advance(1000)
   t.match((await digit).value, { digit: '3', durationMs: 20 })
+  t.equal((await digit).value?.timestampMs, begunMs[0], 'it began when it was said to begin')
   peer.send(Uint8Array.of(4, 10, 0, 160), 101, true)
   peer.timestamp = (peer.timestamp + 1600) >>> 0
   await pair.clock.advance(10)
