@@ -50,6 +50,8 @@ export type { Registration, RegistrationEvents, RegistrationState } from './call
 export type { OutboundOptions, RegistrationOptions } from './sip/registration/client-options.ts'
 export { callChannel } from './call/diagnostics.ts'
 export type { CallDiagnostics } from './call/diagnostics.ts'
+export { engineChannel } from './call/engine-events.ts'
+export type { EngineEvent } from './call/engine-events.ts'
 
 export type { AudioFrame, AudioSource } from './media/audio/audio-source.ts'
 export type { AudioSink, PlayOptions, PlaySource } from './media/audio/audio-sink.ts'

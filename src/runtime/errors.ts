@@ -14,6 +14,7 @@ export type SipErrorCode =
   | 'SIP_OPTION'
   | 'SIP_MEDIA_TIMEOUT'
   | 'SIP_MEDIA'
+  | 'SIP_ENGINE'
 
 /** The root of every error Offhook throws. The message says what happened on the wire and what to do next. */
 export class SipError extends Error {

@@ -2,6 +2,8 @@ import type { MediaStats } from '../media/session/types.ts'
 import type { CarrierId } from '../call/carrier-ids.ts'
 import type { CallEnded } from '../call/call-ended.ts'
 import type { TransferRecord } from './transfers.ts'
+import type { EngineRecord } from './engines.ts'
+import { engineLines } from './engines.ts'
 import { transferLines } from './transfers.ts'
 import type { Admitted } from '../sip/auth/admission.ts'
 
@@ -104,6 +106,8 @@ export interface CallRecord {
   readonly media?: CallMedia
   /** The first 16; absent when there were none. */
   readonly transfers?: readonly TransferRecord[]
+  /** The engines that had the call, in order, the first 16; absent when there were none outside the process. */
+  readonly engines?: readonly EngineRecord[]
   /** The first 64 files. */
   readonly recordings: readonly string[]
   /** Digits beyond the first 256 each way; absent when there were none. */
@@ -173,6 +177,7 @@ export function describeCall(record: CallRecord): string {
     ...(record.personal.digitsReceived ? [`  digits received: ${record.personal.digitsReceived}`] : []),
     ...(record.personal.digitsSent ? [`  digits sent: ${record.personal.digitsSent}`] : []),
     ...transferLines(record.transfers),
+    ...engineLines(record.engines),
     ...record.recordings.map(file => `  recorded to ${file}`),
     endLine(record),
   ]

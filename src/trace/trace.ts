@@ -4,6 +4,8 @@ import { carrierIds, carrierIdHeaders } from '../call/carrier-ids.ts'
 import type { CallDiagnostics } from '../call/diagnostics.ts'
 import { callChannel } from '../call/diagnostics.ts'
 import type { CallEnded } from '../call/call-ended.ts'
+import { engineChannel } from '../call/engine-events.ts'
+import type { EngineEvent } from '../call/engine-events.ts'
 import { mediaDtmfChannel, mediaEventChannel } from '../media/session/diagnostics.ts'
 import type { MediaDtmfEvent, MediaEvent } from '../media/session/types.ts'
 import { guard } from '../runtime/diagnostics.ts'
@@ -16,6 +18,8 @@ import { writeLeaving } from '../sip/transport/locating/left-server.ts'
 import { messageChannel } from '../sip/transport/diagnostics.ts'
 import type { CallMedia, CallRecord, CallTimes } from './call-record.ts'
 import { admissionOf, callMedia } from './call-record.ts'
+import { noteEngine } from './engines.ts'
+import type { EngineRecord } from './engines.ts'
 import { Journal } from './journal.ts'
 import type { LadderEntry } from './ladder.ts'
 import type { KnownCall } from './known-call.ts'
@@ -72,6 +76,7 @@ interface CallTrace {
   readonly recordings: string[]
   recordingsDropped: number
   readonly transfers: KeptTransfers
+  readonly engines: EngineRecord[]
 }
 
 /**
@@ -110,6 +115,7 @@ export class Trace {
       callChannel.subscribe(event => this.#call(event)),
       mediaDtmfChannel.subscribe(event => this.#dtmf(event)),
       mediaEventChannel.subscribe(event => this.#media(event)),
+      engineChannel.subscribe(event => this.#engine(event)),
     ]
   }
 
@@ -246,6 +252,12 @@ export class Trace {
     this.#note(trace, event.at, `media ${event.kind}${detail === '' ? '' : ` ${detail}`}${remote}`)
   }
 
+  #engine(event: EngineEvent): void {
+    const trace = this.#byId.get(event.call)
+    if (trace !== undefined)
+      this.#note(trace, this.#options.endpoint.clock.now(), noteEngine(trace.engines, event))
+  }
+
   #mediaTrace(id: string | undefined): CallTrace | undefined {
     return id === undefined ? undefined : this.#byId.get(id)
   }
@@ -271,6 +283,7 @@ export class Trace {
       digitsDropped: 0,
       carrierIds: [],
       transfers: { list: [], targets: [] },
+      engines: [],
       recordings: [],
       recordingsDropped: 0,
     }
@@ -337,6 +350,7 @@ export class Trace {
       ...(trace.ended === undefined ? {} : { durationMs: trace.ended.durationMs, ended: plain(trace.ended) }),
       ...(trace.media === undefined ? {} : { media: trace.media }),
       recordings: [...trace.recordings],
+      ...(trace.engines.length === 0 ? {} : { engines: [...trace.engines] }),
       ...(trace.transfers.list.length === 0 ? {} : { transfers: [...trace.transfers.list] }),
       ...(trace.digitsDropped === 0 ? {} : { digitsDropped: trace.digitsDropped }),
       ...(trace.recordingsDropped === 0 ? {} : { recordingsDropped: trace.recordingsDropped }),
