@@ -46,6 +46,29 @@ export type {
 export { CallEndedError } from './call/call-ended.ts'
 export type { CallEnded, Reason } from './call/call-ended.ts'
 export type { Trunk } from './call/trunk.ts'
+export { createTrunk, trunkOf } from './call/trunks/carrier-trunk.ts'
+export type { CarrierTrunk, TrunkEvents, TrunkStats } from './call/trunks/carrier-trunk.ts'
+export { createTrunkGroup } from './call/trunks/trunk-group.ts'
+export type { TrunkGroup, TrunkGroupStats } from './call/trunks/trunk-group.ts'
+export { trunks } from './call/trunks/options.ts'
+export type {
+  FailoverSettings,
+  TrunkEdge,
+  TrunkHealthSettings,
+  TrunkOptions,
+  TrunkSettings,
+} from './call/trunks/options.ts'
+export type { TrunkCallOptions } from './call/trunks/dial.ts'
+export { TrunkCallError } from './call/trunks/failures.ts'
+export type { CarrierFailure, LeftWay } from './call/trunks/failures.ts'
+export { admitTrunk } from './call/trunks/admit.ts'
+export type { AdmitTrunkOptions } from './call/trunks/admit.ts'
+export { carriers } from './call/trunks/carriers.ts'
+export type { CarrierName } from './call/trunks/carriers.ts'
+export type { Carrier, CarrierHeaders, TrunkAuth, TrunkTransport } from './call/trunks/carrier.ts'
+export type { NumberFormat, NumberSettings } from './call/trunks/numbers.ts'
+export type { CpsSettings, PacerStats } from './call/trunks/pacer.ts'
+export type { EdgeStatus, TrunkState } from './call/trunks/health.ts'
 export type { Registration, RegistrationEvents, RegistrationState } from './call/registration.ts'
 export type { OutboundOptions, RegistrationOptions } from './sip/registration/client-options.ts'
 export { callChannel } from './call/diagnostics.ts'

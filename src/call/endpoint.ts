@@ -1,6 +1,6 @@
 import { OptionError, SipError } from '../runtime/errors.ts'
 import { createNodeRuntime } from '../runtime/node.ts'
-import type { Clock, Runtime } from '../runtime/runtime.ts'
+import type { Clock, Random, Runtime } from '../runtime/runtime.ts'
 import { UserAgentCore } from '../sip/dialog/core.ts'
 import type { Refusal } from '../sip/dialog/core-types.ts'
 import type { Admitted } from '../sip/auth/admission.ts'
@@ -161,6 +161,11 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
   /** The clock everything here runs on: the machine's, or a virtual one. */
   get clock(): Clock {
     return this.#runtime.clock
+  }
+
+  /** @internal */
+  get random(): Random {
+    return this.#runtime.random
   }
 
   /** The addresses bound, with their real ports: `udp://127.0.0.1:5060`. */

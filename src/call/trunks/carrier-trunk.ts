@@ -1,0 +1,286 @@
+import { SipError } from '../../runtime/errors.ts'
+import type { Clock, Random } from '../../runtime/runtime.ts'
+import type { Call } from '../call.ts'
+import { checkHeaders, parseTarget } from '../checks.ts'
+import { SafeEmitter } from '../emitter.ts'
+import type { Endpoint } from '../endpoint.ts'
+import type { CallOptions } from '../outgoing-call.ts'
+import type { Registration } from '../registration.ts'
+import type { Trunk } from '../trunk.ts'
+import { dialInOrder } from './dial.ts'
+import type { TrunkCallOptions, Way } from './dial.ts'
+import { isEdgesFault, isSick } from './failures.ts'
+import { EdgeHealth, Prober } from './health.ts'
+import type { EdgeStatus, TrunkState } from './health.ts'
+import { escapeUser, formatNumber } from './numbers.ts'
+import { callerOf, checkCarrierHeaders } from './options.ts'
+import type { TrunkEdge, TrunkOptions } from './options.ts'
+import { Pacer } from './pacer.ts'
+import type { PacerStats } from './pacer.ts'
+
+export interface TrunkEvents extends Record<string, unknown[]> {
+  /** `reason` is why an edge failed last. */
+  state: [state: TrunkState, before: TrunkState, reason: string | undefined]
+}
+
+export interface TrunkStats {
+  readonly state: TrunkState
+  readonly edges: readonly EdgeStatus[]
+  /** Attempts by `cps`: each edge that was tried counts. */
+  readonly cps: PacerStats
+  /** OPTIONS sent. */
+  readonly probes: number
+  /** Calls answered. */
+  readonly answered: number
+  /** Calls that no edge took. */
+  readonly failed: number
+}
+
+const trunkOfCall = new WeakMap<Call, string>()
+
+/** The name of the trunk a call goes by, either way: for calls to us the trunk that `admitTrunk` knew it by. */
+export function trunkOf(call: Call): string | undefined {
+  return trunkOfCall.get(call) ?? call.admission?.user
+}
+
+/**
+ * Calls by a carrier: `trunk.call('+15550100')`. It registers where that is how the carrier knows us, watches its edges by OPTIONS, keeps to the calls a second,
+ * and leaves an edge that fails for the next one. Close it before the endpoint.
+ * @throws OptionError
+ */
+export function createTrunk(endpoint: Endpoint, options: TrunkOptions): CarrierTrunk {
+  return new CarrierTrunk(endpoint, options)
+}
+
+export class CarrierTrunk extends SafeEmitter<TrunkEvents> {
+  readonly options: TrunkOptions
+  /** With `auth: 'register'`: await its `ready`. */
+  readonly registration: Registration | undefined
+  readonly #endpoint: Endpoint
+  readonly #health: EdgeHealth
+  readonly #pacer: Pacer
+  readonly #prober: Prober | undefined
+  #state: TrunkState = 'unknown'
+  #answered = 0
+  #failed = 0
+  #closed = false
+
+  /** @internal */
+  constructor(endpoint: Endpoint, options: TrunkOptions) {
+    super()
+    const { edges, health, cps, name } = options
+    this.options = options
+    this.#endpoint = endpoint
+    this.#health = new EdgeHealth(
+      edges.map(edge => edge.name),
+      health?.downAfter ?? 3,
+    )
+    this.#pacer = new Pacer(endpoint.clock, cps, name)
+    this.registration = this.#register()
+    if (health === undefined) return
+    this.#prober = new Prober(this.#probeHost(endpoint.clock, endpoint.random), health, edges.length)
+  }
+
+  get name(): string {
+    return this.options.name
+  }
+
+  /** @internal */
+  get clock(): Clock {
+    return this.#endpoint.clock
+  }
+
+  get state(): TrunkState {
+    return this.#state
+  }
+
+  stats(): TrunkStats {
+    return {
+      state: this.#state,
+      edges: this.#health.edges,
+      cps: this.#pacer.stats(),
+      probes: this.#prober?.sent ?? 0,
+      answered: this.#answered,
+      failed: this.#failed,
+    }
+  }
+
+  /**
+   * Calls a number, or a SIP URI whose user is the number; resolves when the call is answered.
+   * @throws TrunkCallError no edge took it, with what the carrier said; OptionError; SipError SIP_STATE closed
+   */
+  async call(to: string, options: TrunkCallOptions = {}): Promise<Call> {
+    if (this.#closed) throw new SipError('SIP_STATE', `trunk ${this.name} is closed; create another`)
+    const ways = this.ways(to, options)
+    const { call } = await dialInOrder(ways, callOptions(options), this.#endpoint.clock).catch(
+      (error: unknown) => {
+        this.#failed++
+        throw error
+      },
+    )
+    return call
+  }
+
+  /** The URI that number is called at: for `call.transfer()`, or with `trunk` for `endpoint.call()`. @throws OptionError */
+  target(to: string): string {
+    return this.#target(to, this.options.edges[0]!)
+  }
+
+  /** As `endpoint.call()` and `TransferRequest.accept()` take it, by the first edge. */
+  get trunk(): Trunk {
+    return this.#trunk(this.options.edges[0]!, undefined)
+  }
+
+  /** Takes the registration away, and asks no edge any more. Calls go on. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#prober?.close()
+    this.#pacer.close()
+    await this.registration?.unregister()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /**
+   * Its edges in the order to try them.
+   * @internal
+   */
+  ways(to: string, { caller, headers = [] }: TrunkCallOptions): readonly Way[] {
+    const { carrier, edges, name, failover } = this.options
+    const given = [...headers]
+    checkHeaders(given)
+    checkCarrierHeaders(carrier, given)
+    if (this.#closed) return []
+    return this.#health.order().map(index => {
+      const edge = edges[index]!
+      const target = this.#target(to, edge)
+      const trunk = this.#trunk(edge, caller)
+      return {
+        trunk: name,
+        edge: edge.name,
+        carrier,
+        failover,
+        dial: options => this.#dial(index, target, trunk, { ...options, headers: given }),
+      }
+    })
+  }
+
+  async #dial(index: number, target: string, trunk: Trunk, options: CallOptions): Promise<Call> {
+    const { codecs, srtp, dtmf, headers, maxDurationMs } = this.options
+    await this.#pacer.turn(options.signal)
+    const { registration } = this
+    const registered = index === 0 && registration?.state === 'registered'
+    try {
+      const call = await this.#endpoint.call(target, {
+        ...(codecs === undefined ? {} : { codecs }),
+        ...(srtp === undefined ? {} : { srtp }),
+        ...(maxDurationMs === undefined ? {} : { maxDurationMs }),
+        ...options,
+        ...(registered ? { registration, from: trunk.aor } : { trunk }),
+        dtmf: { ...dtmf, ...options.dtmf },
+        headers: [...headers, ...(options.headers ?? [])],
+      })
+      this.#answered++
+      trunkOfCall.set(call, this.name)
+      this.#heard(index)
+      return call
+    } catch (error) {
+      if (isEdgesFault(error)) this.#lost(index, (error as Error).message)
+      else if (error instanceof SipError && (error.code === 'SIP_RESPONSE' || error.code === 'SIP_AUTH'))
+        this.#heard(index)
+      throw error
+    }
+  }
+
+  #target(to: string, edge: TrunkEdge): string {
+    const { carrier, numbers, account = '' } = this.options
+    const transport = edge.uri.slice(`sip:${edge.host}`.length)
+    if (carrier.fixedUser !== undefined && !/^sips?:/i.test(to))
+      return `sip:${carrier.fixedUser.replace('{account}', account)}@${edge.host}${transport}`
+    if (!/^sips?:/i.test(to))
+      return `sip:${escapeUser(formatNumber(to, numbers, 'to'))}@${edge.host}${transport}`
+    const { uri } = parseTarget(to, 'to')
+    const user = uri.kind === 'sip' ? (uri.user ?? '') : ''
+    return user === '' ? edge.uri : `sip:${escapeUser(user)}@${edge.host}${transport}`
+  }
+
+  #trunk(edge: TrunkEdge, caller: string | undefined): Trunk {
+    const { numbers, credentials, displayName, srtp, dtmf, auth } = this.options
+    return {
+      aor: callerOf(caller ?? this.options.caller ?? `sip:${this.#user()}@${edge.host}`, numbers, edge.host),
+      ...(displayName === undefined ? {} : { displayName }),
+      ...(credentials === undefined || (auth !== 'digest' && auth !== 'register') ? {} : { credentials }),
+      ...(srtp === undefined ? {} : { srtp }),
+      ...(dtmf === undefined ? {} : { dtmf }),
+    }
+  }
+
+  /** Who we are at the carrier, where nobody says who calls. */
+  #user(): string {
+    const { credentials, account } = this.options
+    if (credentials !== undefined && typeof credentials !== 'function')
+      return encodeURIComponent(credentials.username)
+    return account ?? 'offhook'
+  }
+
+  #register(): Registration | undefined {
+    const { auth, edges, credentials, caller } = this.options
+    if (auth !== 'register' || credentials === undefined) return undefined
+    const { host, uri } = edges[0]!
+    const aor =
+      typeof credentials === 'function'
+        ? caller!
+        : `sip:${this.#user()}@${host}${uri.slice(`sip:${host}`.length)}`
+    const registration = this.#endpoint.register({ aor, credentials })
+    registration.on('registered', () => this.#heard(0))
+    registration.on('failed', error => this.#lost(0, error.message))
+    return registration
+  }
+
+  #probeHost(clock: Clock, random: Random): ConstructorParameters<typeof Prober>[0] {
+    return {
+      clock,
+      random,
+      ask: async index => {
+        const edge = this.options.edges[index]!
+        const from = `sip:${this.#user()}@${edge.host}`
+        const { statusCode } = await this.#endpoint.request('OPTIONS', edge.uri, { from })
+        return statusCode
+      },
+      onAnswer: (index, statusCode) => {
+        if (isSick(statusCode)) this.#lost(index, `OPTIONS was answered ${statusCode}`)
+        else this.#heard(index)
+      },
+      onSilence: (index, reason) => this.#lost(index, reason),
+      failures: index => this.#health.failures(index),
+      isDown: index => this.#health.isDown(index),
+    }
+  }
+
+  #heard(index: number): void {
+    this.#health.succeeded(index)
+    this.#changed(undefined)
+  }
+
+  #lost(index: number, reason: string): void {
+    this.#health.failed(index, reason)
+    this.#changed(reason)
+  }
+
+  #changed(reason: string | undefined): void {
+    const before = this.#state
+    this.#state = this.#health.state
+    if (this.#state !== before) this.safeEmit('state', this.#state, before, reason)
+  }
+}
+
+/** Without what the trunk has taken for itself. */
+export function callOptions({
+  caller: _caller,
+  headers: _headers,
+  ...options
+}: TrunkCallOptions): CallOptions {
+  return options
+}
