@@ -59,6 +59,11 @@ export class DtmfGenerator {
     this.#at = 0
   }
 
+  /** Lets go of the key at once: nothing more of it is sent. */
+  stop(): void {
+    this.#at = this.#length
+  }
+
   /** Fills `out` from `from` on; silence from where the key ends. Returns how many samples the key still had. */
   render(out: Int16Array, from = 0): number {
     const count = Math.min(out.length - from, this.#length - this.#at)

@@ -152,6 +152,22 @@ export class PacketQueue {
     this.numbers[at.OTHER_NEWEST] = 1
   }
 
+  /** Nobody has listened for a while: what waits is old and let go of, and what comes next begins anew. Nothing of it is lost. */
+  forget(): void {
+    const numbers = this.numbers
+    if (numbers[at.NEXT]! > 0 || this.ring.depth > 0) {
+      for (let number = this.oldest(); number <= this.line.highest; number += 1) {
+        if (this.ring.has(number)) this.ring.remove(number)
+      }
+      numbers[at.NEXT] = this.line.highest + 1
+    }
+    numbers[at.PLAYING] = 0
+    numbers[at.IN_NOISE] = 0
+    numbers[at.CONCEAL_RUN] = 0
+    numbers[at.DRY] = 0
+    numbers[at.RESUMED] = 1
+  }
+
   /** Packets waiting. */
   get depth(): number {
     return this.ring.depth

@@ -53,7 +53,9 @@ export class DigitInput {
   /** Takes up what was agreed; `sampleRate` is that of the frames heard. */
   configure(audio: NegotiatedAudio, sampleRate: number): void {
     const { inband } = this.#options.settings
-    const listens = this.takes('inband') && (inband === 'always' || audio.telephoneEvent === undefined)
+    const hears = audio.direction === 'sendrecv' || audio.direction === 'recvonly'
+    const listens =
+      hears && this.takes('inband') && (inband === 'always' || audio.telephoneEvent === undefined)
     if (!listens) this.#stopListening()
     else this.#ear ??= new ToneEar({ sampleRate })
   }

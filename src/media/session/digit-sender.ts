@@ -181,6 +181,11 @@ export class DigitSender {
     this.#tones?.render(out)
   }
 
+  /** A hold begins: what waits is sent when it is over. */
+  interrupt(): void {
+    this.#tones?.interrupt()
+  }
+
   /** The call is over: what waits is settled. */
   end(): void {
     this.#ended = true

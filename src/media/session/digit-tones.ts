@@ -33,6 +33,11 @@ export class DigitTones {
     this.#next = this.#digits.keys.length
   }
 
+  /** Nothing is sent for a while: the rest of the key that sounds would be another press afterwards. */
+  interrupt(): void {
+    this.#generator.stop()
+  }
+
   render(out: Int16Array): void {
     out.fill(0)
     let at = 0

@@ -200,7 +200,10 @@ export class MediaFlow implements PacedStream {
     this.receiver.configure(audio)
     this.sender.configure(audio)
     this.#options.digits.configure(audio)
-    this.#receives = audio.direction === 'sendrecv' || audio.direction === 'recvonly'
+    const receives = audio.direction === 'sendrecv' || audio.direction === 'recvonly'
+    if (receives && !this.#receives) this.receiver.restart()
+    this.#receives = receives
+    if (!sendsIn(audio)) this.#options.digits.interrupt()
     this.#aim(audio)
     this.watch(this.#expectMedia)
     this.#bridged?.update()
@@ -371,7 +374,7 @@ export class MediaFlow implements PacedStream {
 
   /** Points at the peer's address; a name is looked up first, and until then nothing is sent. */
   #aim(audio: NegotiatedAudio): void {
-    const sends = audio.direction === 'sendrecv' || audio.direction === 'sendonly'
+    const sends = sendsIn(audio)
     this.#sends = false
     if (audio.remote === undefined) return
     const aim = (remote: MediaAddress | undefined): void => {
@@ -395,6 +398,10 @@ export class MediaFlow implements PacedStream {
 
 /** Turns in which what a bridged call had before is played to nobody: the longest delay of speech, and its concealment. */
 const DRAIN_TURNS = 10
+
+function sendsIn({ direction }: NegotiatedAudio): boolean {
+  return direction === 'sendrecv' || direction === 'sendonly'
+}
 
 /** RTCP and not RTP: version 2 and a packet type of 192 to 223 (RFC 5761 §4). */
 function isRtcp(bytes: Uint8Array): boolean {

@@ -122,6 +122,16 @@ export class PlayOut {
     return concealed
   }
 
+  /** What came while nobody listened is not heard afterwards. */
+  restart(): void {
+    this.jitter.forget()
+    this.#restFrom = 0
+    this.#restLength = 0
+    this.#noise = undefined
+    this.#concealer.reset()
+    this.#silent = true
+  }
+
   close(): void {
     for (const decoder of this.#decoders.values()) decoder.close()
     this.#decoders.clear()

@@ -128,6 +128,11 @@ export class MediaReceiver {
     return false
   }
 
+  /** Somebody listens again: what came meanwhile is not heard. */
+  restart(): void {
+    this.#playOut?.restart()
+  }
+
   reception(): ReceptionSnapshot | undefined {
     const now = this.#statistics?.snapshot()
     return now === undefined ? undefined : addCounters(now, this.#before, RECEPTION_COUNTERS)

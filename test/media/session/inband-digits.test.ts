@@ -126,3 +126,28 @@ t.test(
     await pair.close()
   },
 )
+
+for (const road of ['inband', 'rtp'] as const) {
+  t.test(
+    `a hold amid a digit (${road}): it ends with the hold, is one digit, and the next ones come after it`,
+    async t => {
+      const roads = { send: road, receive: [road] }
+      const pair = await Pair.open({ a: { dtmf: roads }, b: { dtmf: roads } })
+      pair.connect()
+      await pair.clock.advance(300)
+      const seen: string[] = []
+      pair.a.onDtmf = ({ digit }) =>
+        seen.push(`${digit} ${pair.clock.now() < 20_000 ? 'on hold' : 'after it'}`)
+      const sent = pair.b.sendDtmf('578', { durationMs: 1000 })
+      await pair.clock.advance(500)
+      pair.connect(pair.a, { hold: true })
+      await pair.clock.advance(20_000)
+      t.same(seen, ['5 on hold'])
+      pair.connect(pair.a, { hold: false })
+      await pair.clock.advance(4000)
+      t.same(seen, ['5 on hold', '7 after it', '8 after it'])
+      await sent
+      await pair.close()
+    },
+  )
+}

@@ -132,6 +132,39 @@ t.test(
   },
 )
 
+t.test('what the peer says while it is on hold is not heard when the hold is over', async t => {
+  const pair = await Pair.open()
+  const peer = await RawPeer.open(pair, '0 PCMU/8000')
+  const heard = pair.capture(pair.b)
+  await peer.speak(PCMU, 0, 50)
+  const { concealedMs } = pair.b.stats()
+  for (const spokenOnHold of [0, 10, 200]) {
+    pair.b.createOffer({ hold: true })
+    peer.answer('0 PCMU/8000')
+    await peer.speak(PCMU, 0, spokenOnHold)
+    const holdMs = 10_000
+    await pair.clock.advance(holdMs)
+    peer.timestamp = (peer.timestamp + holdMs * 8) >>> 0
+    pair.b.createOffer({ hold: false })
+    peer.answer('0 PCMU/8000')
+    const resumed = heard.frames.length
+    const pauseMs = 500
+    await pair.clock.advance(pauseMs)
+    peer.timestamp = (peer.timestamp + pauseMs * 8) >>> 0
+    const pause = heard.frames.slice(resumed)
+    t.equal(pause.length, pauseMs / 20)
+    t.ok(
+      pause.every(({ samples }) => levelDbfs(samples) < -80),
+      `${spokenOnHold} packets came on hold`,
+    )
+    await peer.speak(PCMU, 0, 50)
+    const loud = heard.frames.slice(resumed).filter(({ samples }) => levelDbfs(samples) > -13)
+    t.ok(loud.length >= 48, `${loud.length} of 50 frames of what is said then`)
+  }
+  t.equal(pair.b.stats().concealedMs, concealedMs, 'and nothing is made up')
+  await pair.close()
+})
+
 t.test('RFC 3550 section 8: a new SSRC with a new clock from the same address is followed', async t => {
   const pair = await Pair.open()
   const peer = await RawPeer.open(pair, '0 PCMU/8000')
