@@ -13,8 +13,14 @@ const BEGIN_BELOW_MS = 1
 const SHORT_MS = 3
 /** Sound is stretched at most once in this time, ms, so that it does not sound hurried; beyond so much excess, at once. */
 const STRETCH_EVERY_MS = 40
-/** Where nothing in the sound repeats, nothing is looked for again so soon, ms: the search is the dearest thing in a call. */
+/**
+ * Where nothing in the sound repeats, nothing is looked for again so soon, ms, and each time later than the time before, to the second of them:
+ * the search is the dearest thing in a call. Beyond the third it is in vain even where it is urgent.
+ */
 const STRETCH_AGAIN_MS = 80
+const STRETCH_AGAIN_AT_LAST_MS = 1280
+const STRETCH_IN_VAIN_MS = 300
+const STRETCH_AGAIN_GROWTH = 1.3
 const URGENT_EXCESS_MS = 40
 /** The longest pitch period: more is never put into speech at a time. */
 const LONGEST_GROWTH_MS = 15
@@ -44,6 +50,7 @@ export class JitterBuffer extends PacketQueue {
     super(options)
     this.#recovers = options.recovers
     this.#maxConcealMs = options.maxConcealMs ?? 120
+    this.numbers[at.STRETCH_WAIT] = STRETCH_AGAIN_MS
   }
 
   /**
@@ -92,6 +99,7 @@ export class JitterBuffer extends PacketQueue {
     if (ms < 0) this.numbers[at.ACCELERATED]! -= ms
     else this.numbers[at.EXPANDED]! += ms
     this.numbers[at.STRETCH_AT] = unheard ? now : now + STRETCH_EVERY_MS
+    this.numbers[at.STRETCH_WAIT] = STRETCH_AGAIN_MS
   }
 
   /** After `recover`: the packet did not remember, and `durationMs` were concealed after all. */
@@ -200,7 +208,9 @@ export class JitterBuffer extends PacketQueue {
   // A peak of delay is rarely alone: what it asked for is kept a little while.
   #shrink(head: number, delayMs: number, excess: number, now: number): Playout {
     const urgent = excess > URGENT_EXCESS_MS
-    const due = urgent || now >= this.numbers[at.STRETCH_AT]!
+    const numbers = this.numbers
+    const inVain = numbers[at.STRETCH_WAIT]! > STRETCH_IN_VAIN_MS
+    const due = (urgent && !inVain) || now >= numbers[at.STRETCH_AT]!
     if (!due || !this.ring.isAudio(head + 1) || delayMs <= this.estimator.peakMs(now)) {
       return this.#play(head, 'normal')
     }
@@ -211,7 +221,10 @@ export class JitterBuffer extends PacketQueue {
     // What comes after a gap is faded in; that is change enough. Noise is as long as it is asked for.
     if (this.numbers[at.RESUMED] === 1 || this.ring.isNoise(head)) return this.#play(head, 'normal')
     // Taken for futile until `stretched` tells otherwise.
-    this.numbers[at.STRETCH_AT] = now + STRETCH_AGAIN_MS
+    const numbers = this.numbers
+    const waitMs = numbers[at.STRETCH_WAIT]!
+    numbers[at.STRETCH_AT] = now + waitMs
+    numbers[at.STRETCH_WAIT] = Math.min(STRETCH_AGAIN_AT_LAST_MS, STRETCH_AGAIN_GROWTH * waitMs)
     this.#result.stretchMs = stretchMs
     this.#result.urgent = urgent
     return this.#play(head, kind)

@@ -109,4 +109,5 @@ export const SILENCE = 28
 export const NOISE = 29
 export const UNDERRUNS = 30
 export const RESYNCS = 31
-export const NUMBERS = 32
+export const STRETCH_WAIT = 32
+export const NUMBERS = 33

@@ -488,3 +488,30 @@ t.test('60,000 packets with random headers: no throw, no growth, time goes on', 
   }
   t.ok(buffer.snapshot().depth <= 64)
 })
+
+t.test('what cannot be stretched is looked at less and less often; what can be is again at once', async t => {
+  const buffer = new JitterBuffer({ clockRate: 8000, durationMsOf: g711Duration })
+  let shrinks = 0
+  let frames = 0
+  /** One second, 150 ms behind the packets. */
+  const second = (stretchMs: number): number => {
+    shrinks = 0
+    for (let tick = 0; tick < 50; tick += 1, frames += 1) {
+      const at = frames * 20
+      buffer.push(frames & 0xffff, frames * 160, new Uint8Array(160), 0, false, 1, at)
+      if (frames < 8) continue
+      if (buffer.pull(at).kind !== 'shrink') continue
+      shrinks += 1
+      if (stretchMs > 0) buffer.stretched(-stretchMs, false, at)
+    }
+    return shrinks
+  }
+  const tries = Array.from({ length: 10 }, () => second(0))
+  t.ok(tries[0]! >= 5, `${tries[0]} in the first second`)
+  t.ok(
+    tries.slice(5).every(count => count <= 1),
+    `later ${tries.slice(5).join(', ')}`,
+  )
+  second(0.1)
+  t.ok(second(0.1) > 20, `${shrinks} once it succeeds`)
+})
