@@ -96,7 +96,10 @@ export class MediaReceiver {
     this.#playOut.ear = this.#ear
     this.#playOut.configure(audio)
     this.#decoder = this.#playOut.decoderOf(this.#payloadType)
-    this.#eventRates = audio.receiveTelephoneEvents
+    // Events under way still have the numbers agreed on before (RFC 3264 §8.3.2); those that are audio now are looked up as such first.
+    const rates = new Map([...this.#eventRates, ...audio.receiveTelephoneEvents])
+    for (const payloadType of audio.comfortNoise?.keys() ?? []) rates.delete(payloadType)
+    this.#eventRates = rates
     // What comes need not be what we send with: its clock stays until something else comes.
     this.#useClock(this.#decoder?.codec.clockRate ?? clockRate)
   }

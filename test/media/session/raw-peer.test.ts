@@ -219,6 +219,31 @@ t.test(
   },
 )
 
+t.test('RFC 3264 section 8.3.2: events under way when their payload type changes are heard', async t => {
+  const pair = await Pair.open()
+  const peer = await RawPeer.open(pair, '0 PCMU/8000', '101 telephone-event/8000')
+  let digits = ''
+  pair.b.onDtmf = ({ digit }) => {
+    digits += digit
+  }
+  await peer.speak(PCMU, 0, 10)
+  const press = (event: number, payloadType: number): void => {
+    peer.send(Uint8Array.of(event, 0x80 | 10, 800 >> 8, 800 & 0xff), payloadType, true)
+    peer.timestamp = (peer.timestamp + 1600) >>> 0
+  }
+  press(1, 101)
+  await pair.clock.advance(20)
+  press(2, 101)
+  peer.offer('0 PCMU/8000', '96 telephone-event/8000')
+  await pair.clock.advance(20)
+  press(3, 96)
+  await pair.clock.advance(500)
+  t.equal(digits, '123')
+  t.equal(pair.b.stats().discarded.payloadType, 0)
+  t.equal(pair.b.stats().packetsReceived, 13)
+  await pair.close()
+})
+
 t.test('a digit whose end is lost is delivered all the same', async t => {
   const pair = await Pair.open()
   const peer = await RawPeer.open(pair, '0 PCMU/8000', '101 telephone-event/8000')
