@@ -468,9 +468,10 @@ export abstract class Call extends SafeEmitter<CallEvents> {
     const closing = this.#media?.close() ?? Promise.resolve()
     // Until then files are still being written.
     void closing.finally(() => this.#recordings.release())
+    // First: what served the call tells its own end before the record is closed.
+    this.#abort.abort(new CallEndedError(ended))
     if (this.#began && callChannel.hasSubscribers)
       callChannel.publish({ kind: 'ended', endpoint: this.context.endpoint, call: this, ended })
-    this.#abort.abort(new CallEndedError(ended))
     this.#settle(ended)
     this.context.onEnded(this, closing)
   }

@@ -37,14 +37,14 @@ export class AudioDecoder {
       lawOf(encoding).decoder().decode(audio, samples)
       return samples
     }
+    if (audio.length === 0) return new Int16Array(0)
     const half = this.#half
     const lead = half === undefined ? 0 : 1
     const whole = (lead + audio.length) >> 1
     const octets = Buffer.alloc(2 * whole)
-    if (half !== undefined && whole > 0) octets[0] = half
+    if (half !== undefined) octets[0] = half
     octets.set(audio.subarray(0, 2 * whole - lead), lead)
-    if (whole > 0) this.#half = (lead + audio.length) % 2 === 0 ? undefined : audio[audio.length - 1]
-    else if (audio.length > 0) this.#half = audio[0]
+    this.#half = (lead + audio.length) % 2 === 0 ? undefined : audio[audio.length - 1]
     if (!LITTLE) octets.swap16()
     return new Int16Array(octets.buffer, octets.byteOffset, whole)
   }

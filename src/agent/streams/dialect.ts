@@ -15,7 +15,7 @@ export interface StreamFormat {
 
 /** One message, whatever its dialect. What a dialect does not say is absent or empty. */
 export type StreamMessage =
-  | { readonly kind: 'connected' }
+  | { readonly kind: 'connected'; readonly token?: string }
   | StreamStart
   | StreamMedia
   /** A key that was pressed, or from the bot: keys to press. */

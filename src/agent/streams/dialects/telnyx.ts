@@ -26,7 +26,11 @@ function fromCarrier(message: StreamMessage, context: StreamContext): string | u
   const head = { sequence_number: String(sequence), stream_id: streamId }
   switch (message.kind) {
     case 'connected':
-      return JSON.stringify({ event: 'connected', version: '1.0.0' })
+      return JSON.stringify({
+        event: 'connected',
+        version: '1.0.0',
+        ...(message.token !== undefined && { 'x-telnyx-streaming-auth-token': message.token }),
+      })
     case 'start':
       return JSON.stringify({
         event: 'start',
@@ -82,7 +86,10 @@ function fromCarrier(message: StreamMessage, context: StreamContext): string | u
 }
 
 const carrierMessages: MessageTable = {
-  connected: () => ({ kind: 'connected' }),
+  connected: ({ 'x-telnyx-streaming-auth-token': token }) => ({
+    kind: 'connected',
+    ...(typeof token === 'string' && { token }),
+  }),
   start: ({ start, stream_id }) => {
     const { call_control_id, user_id, from, to, custom_parameters, media_format } = objectOf(start)
     const streamId = textOf(stream_id)

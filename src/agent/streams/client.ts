@@ -1,0 +1,177 @@
+import { createHmac } from 'node:crypto'
+import { engineChannel } from '../../call/engine-events.ts'
+import { createNodeRuntime } from '../../runtime/node.ts'
+import type { Runtime, Timer } from '../../runtime/runtime.ts'
+import type { WebSocketConnection } from '../../runtime/web.ts'
+import type { Agent, AgentSession } from '../agent.ts'
+import { BotSession } from './bot-session.ts'
+import type { SessionEndReason } from './bot-session.ts'
+import { EngineError } from './engine-error.ts'
+import { streamIds } from './ids.ts'
+import type { StreamIds } from './ids.ts'
+import { checkedSettings } from './options.ts'
+import type { StreamAgentOptions, StreamSettings, StreamTarget } from './options.ts'
+
+/**
+ * A voice bot behind a WebSocket as an agent: dials it once the call is up and speaks its platform's protocol as that platform does, so that
+ * the bot need not know where the call came from. @throws OptionError
+ */
+export function streamAgent(options: StreamAgentOptions): Agent {
+  const settings = checkedSettings(options)
+  return { run: session => converse(session, settings) }
+}
+
+/** What `X-Twilio-Signature` has to be for a WebSocket: of the URL alone. */
+export function twilioStreamSignature(authToken: string, url: string): string {
+  return createHmac('sha1', authToken).update(url).digest('base64')
+}
+
+async function converse(session: AgentSession, settings: StreamSettings): Promise<void> {
+  const { onEngineEnd, fallback, dialect } = settings
+  const reason = await dialAndTalk(session, settings)
+  if (reason.kind === 'call') return
+  if (reason.kind === 'failed') {
+    if (fallback === undefined) throw new EngineError(dialect.name, reason.problem, reason.detail, reason)
+    session.output.clear()
+    return fallback.run(session)
+  }
+  if (reason.kind === 'engine' && typeof onEngineEnd === 'object') {
+    // What it has not said will not be heard in the middle of what the other one says.
+    session.output.clear()
+    return onEngineEnd.run(session)
+  }
+  if (reason.kind === 'engine' && onEngineEnd === 'finish') await session.output.flush()
+  await session.hangup()
+}
+
+async function dialAndTalk(session: AgentSession, settings: StreamSettings): Promise<SessionEndReason> {
+  const { clock, network } = settings.runtime ?? defaultRuntime()
+  const engine = settings.dialect.name
+  const startedAt = clock.now()
+  const event = { call: session.id, engine }
+  if (engineChannel.hasSubscribers) engineChannel.publish({ ...event, kind: 'connecting' })
+  const connected = await connect(session, settings, { clock, network })
+  const afterMs = (): number => clock.now() - startedAt
+  if ('kind' in connected) {
+    tellEnd(event, connected, {})
+    return connected
+  }
+  if (engineChannel.hasSubscribers) engineChannel.publish({ ...event, kind: 'connected', afterMs: afterMs() })
+  const talk = new BotSession(session, settings, {
+    clock,
+    connection: connected.connection,
+    ids: idsOf(session, settings),
+    parameters: connected.parameters,
+    onFirstAudio: () => {
+      if (engineChannel.hasSubscribers)
+        engineChannel.publish({ ...event, kind: 'speaks', afterMs: afterMs() })
+    },
+    onEnd: (reason, counters) => tellEnd(event, reason, counters),
+  })
+  return talk.run()
+}
+
+interface Connected {
+  readonly connection: WebSocketConnection
+  readonly parameters: Readonly<Record<string, string>>
+}
+
+async function connect(
+  session: AgentSession,
+  settings: StreamSettings,
+  { clock, network }: Pick<Runtime, 'clock' | 'network'>,
+): Promise<Connected | SessionEndReason> {
+  const { connectTimeoutMs, protocols, tls, dialect } = settings
+  const controller = new AbortController()
+  const giveUp = (): void => controller.abort(session.signal.reason)
+  let timer: Timer | undefined
+  try {
+    if (session.signal.aborted) return { kind: 'call', detail: 'the call ended' }
+    session.signal.addEventListener('abort', giveUp)
+    timer = clock.setTimer(clock.now() + connectTimeoutMs, () =>
+      controller.abort(new Error(`it did not answer within ${connectTimeoutMs} ms`)),
+    )
+    const { signal } = controller
+    const target = await orAborted(Promise.resolve(targetOf(session, settings, signal)), signal)
+    const connection = await network.openWebSocket({
+      url: target.url,
+      headers: { ...settings.headers, ...target.headers, ...credentials(settings, target.url) },
+      signal,
+      ...(protocols !== undefined && { protocols }),
+      ...(tls !== undefined && { tls }),
+    })
+    return { connection, parameters: { ...parametersOf(session, settings), ...target.parameters } }
+  } catch (error) {
+    if (session.signal.aborted) return { kind: 'call', detail: 'the call ended while it was dialled' }
+    const said = error instanceof Error ? error.message : String(error)
+    return {
+      kind: 'failed',
+      problem: 'unreachable',
+      detail: `the engine (${dialect.name}) cannot be reached: ${said}`,
+      cause: error,
+    }
+  } finally {
+    timer?.cancel()
+    session.signal.removeEventListener('abort', giveUp)
+  }
+}
+
+function targetOf(
+  session: AgentSession,
+  { url }: StreamSettings,
+  signal: AbortSignal,
+): StreamTarget | Promise<StreamTarget> {
+  return typeof url === 'string' ? { url } : url(session, signal)
+}
+
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason)
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort)
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
+function credentials({ authToken, dialect }: StreamSettings, url: string): Record<string, string> {
+  if (authToken === undefined) return {}
+  return dialect.name === 'twilio'
+    ? { 'X-Twilio-Signature': twilioStreamSignature(authToken, url) }
+    : { 'x-telnyx-streaming-auth-token': authToken }
+}
+
+function parametersOf(
+  session: AgentSession,
+  { parameters }: StreamSettings,
+): Readonly<Record<string, string>> {
+  return typeof parameters === 'function' ? parameters(session) : (parameters ?? {})
+}
+
+function idsOf(session: AgentSession, { ids, dialect }: StreamSettings): StreamIds {
+  return { ...streamIds(dialect.name, session.id), ...(typeof ids === 'function' ? ids(session) : ids) }
+}
+
+function tellEnd(
+  event: { readonly call: string; readonly engine: string },
+  reason: SessionEndReason,
+  counters: Readonly<Record<string, number>>,
+): void {
+  if (!engineChannel.hasSubscribers) return
+  const { kind, detail } = reason
+  if (kind === 'failed') engineChannel.publish({ ...event, kind, detail, counters })
+  else
+    engineChannel.publish({
+      ...event,
+      kind: 'ended',
+      by: kind === 'call' ? 'call' : 'engine',
+      detail,
+      counters,
+    })
+}
+
+let shared: Runtime | undefined
+
+function defaultRuntime(): Runtime {
+  shared ??= createNodeRuntime()
+  return shared
+}
