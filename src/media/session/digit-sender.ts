@@ -18,6 +18,8 @@ interface Request {
   readonly resolve: () => void
   readonly reject: (reason: unknown) => void
   over: boolean
+  /** Ends a wait between two digits. */
+  wake: (() => void) | undefined
 }
 
 /** What to send in place of a frame of audio. Reused: valid until the next call. */
@@ -131,6 +133,7 @@ export class DigitSender {
         wish,
         road: undefined,
         over: false,
+        wake: undefined,
         resolve: () => {
           settled()
           resolve()
@@ -252,6 +255,14 @@ export class DigitSender {
         digits: request.digits,
         onDigit: (digit, durationMs) => this.#began(digit, durationMs, 'info'),
         stopped: () => request.over,
+        wait: untilMs =>
+          new Promise(resolve => {
+            const timer = clock.setTimer(untilMs, resolve)
+            request.wake = () => {
+              timer.cancel()
+              resolve()
+            }
+          }),
       })
       if (keys.length > 0 && !request.over && request.wish === 'auto') {
         // Its Allow promised too much: the rest goes as tones.
@@ -291,6 +302,7 @@ export class DigitSender {
   #settle(request: Request, error?: unknown): void {
     if (request.over) return
     request.over = true
+    request.wake?.()
     const index = this.#requests.indexOf(request)
     if (index >= 0) this.#requests.splice(index, 1)
     if (error === undefined) request.resolve()

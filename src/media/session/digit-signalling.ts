@@ -17,6 +17,8 @@ export interface SignallingRun {
   readonly onDigit: (digit: string, durationMs: number) => void
   /** The rest is not wanted any more. */
   readonly stopped: () => boolean
+  /** Settles at that time, or when the rest is not wanted any more. */
+  readonly wait: (untilMs: number) => Promise<void>
 }
 
 /**
@@ -24,23 +26,19 @@ export interface SignallingRun {
  * peer would not take: nothing when all went out.
  */
 export async function signalDigits(run: SignallingRun): Promise<CheckedDigits['keys']> {
-  const { clock, signalling, digits, onDigit, stopped } = run
+  const { clock, signalling, digits, onDigit, stopped, wait } = run
   const { keys, durationMs, gapMs } = digits
   for (const [index, key] of keys.entries()) {
     if (stopped()) return []
     const begunAt = clock.now()
     if (key === undefined) {
-      await until(clock, begunAt + PAUSE_MS)
+      await wait(begunAt + PAUSE_MS)
       continue
     }
     const digit = TELEPHONE_EVENT_DIGITS[key]!
     if (!(await signalling.send(digit, durationMs))) return keys.slice(index)
     onDigit(digit, durationMs)
-    await until(clock, begunAt + durationMs + gapMs)
+    await wait(begunAt + durationMs + gapMs)
   }
   return []
-}
-
-function until(clock: Clock, atMs: number): Promise<void> {
-  return new Promise(resolve => clock.setTimer(atMs, resolve))
 }

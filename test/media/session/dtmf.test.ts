@@ -226,6 +226,30 @@ t.test('a reader whose signal has aborted before it began takes nothing from the
   await pair.close()
 })
 
+t.test(
+  'digits on their way by signalling leave no timer behind when the call ends or they are given up',
+  async t => {
+    for (const giveUp of [false, true]) {
+      const pair = await Pair.open()
+      pair.connect()
+      pair.a.signalling = { available: true, send: () => Promise.resolve(true) }
+      const controller = new AbortController()
+      const options = { via: 'info', durationMs: 60_000, signal: controller.signal } as const
+      const sent = pair.a.sendDtmf('12', options)
+      await pair.clock.advance(1000)
+      t.equal(pair.a.stats().dtmfSent, 1)
+      if (giveUp) {
+        controller.abort()
+        await t.rejects(sent, { name: 'AbortError' })
+      }
+      await pair.close()
+      await sent.catch(() => undefined)
+      await pair.clock.advance(20)
+      t.equal(pair.clock.pendingTimers, 0)
+    }
+  },
+)
+
 t.test('digits keep their pauses whatever the length of packets', async t => {
   for (const ptime of [20, 30, 40, 60]) {
     const pair = await Pair.open({ a: { ptime }, b: { ptime } })
