@@ -7,6 +7,7 @@ import { type BenchLine, type BenchOptions, benchLine, median } from './harness.
 import { BenchCaller } from './support/caller.ts'
 import { MeasuredChild } from './support/measured-child.ts'
 import { RtpLoad } from './support/rtp-load.ts'
+import { voiceOf } from './support/voices.ts'
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
 const echoCalls = new URL(`./children/offhook-echo.${extension}`, import.meta.url)
@@ -79,7 +80,7 @@ async function measureCalls(calls: number, durationMs: number): Promise<Round> {
 
 async function measureBareEcho(calls: number, durationMs: number): Promise<Round> {
   const child = await MeasuredChild.start(bareEcho, [String(calls)])
-  const load = await RtpLoad.open(calls)
+  const load = await openLoad(calls)
   try {
     load.aimAt(child.ports)
     const { counts } = await child.usage()
@@ -103,13 +104,19 @@ async function measurePacing(calls: number, durationMs: number): Promise<readonl
   }))
 }
 
+/** Something like speech, with its pauses. */
+async function openLoad(calls: number): Promise<RtpLoad> {
+  const { voice } = await voiceOf('PCMU')
+  return RtpLoad.open(calls, voice)
+}
+
 async function withCalls<T>(
   calls: number,
   args: readonly string[],
   work: (child: MeasuredChild, load: RtpLoad, heapBefore: number) => Promise<T>,
 ): Promise<T> {
   const child = await MeasuredChild.start(echoCalls, args)
-  const load = await RtpLoad.open(calls)
+  const load = await openLoad(calls)
   const caller = await BenchCaller.open(child.ports[0] ?? 0)
   try {
     const { heapBytes } = await child.usage({ collect: true })
