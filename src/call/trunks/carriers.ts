@@ -108,7 +108,6 @@ const infobip: Carrier = {
   auth: ['address', 'register', 'digest'],
   codecs: g711,
   knownCodecs: ['PCMU', 'PCMA', 'G729'],
-  dtmf: { send: 'rtp' },
   dtmfRoads: ['rtp', 'inband'],
   srtp: { secure: 'optional' },
   numbers: 'e164',

@@ -35,8 +35,11 @@ export async function dialInOrder(
   const ringMs = ringLimit(options.ringTimeoutMs)
   const startedAt = clock.now()
   const left: LeftWay[] = []
+  /** Its calls a second are used up, by whichever edge. */
+  let full: string | undefined
   for (const [index, way] of ways.entries()) {
     options.signal?.throwIfAborted()
+    if (way.trunk === full) continue
     // At least a moment, so that it is the call that says why it ends.
     const remaining = ringMs === undefined ? 0 : Math.max(1, ringMs - (clock.now() - startedAt))
     let heard: Heard = 'nothing'
@@ -58,7 +61,8 @@ export async function dialInOrder(
       const aborted = options.signal?.aborted === true
       if (aborted || !(error instanceof SipError) || error instanceof OptionError) throw error
       left.push(leftWay(way.carrier, way.trunk, way.edge, error))
-      const isLast = index === ways.length - 1
+      if (error.code === 'SIP_LIMIT') full = way.trunk
+      const isLast = ways.slice(index + 1).every(({ trunk }) => trunk === full)
       if (isLast || !mayGoOn(error, heard, way.failover)) throw new TrunkCallError(error.code, left)
     }
   }

@@ -5,6 +5,7 @@ import { SipResponseError } from '../../sip/dialog/errors.ts'
 import type { SipResponse } from '../../sip/message/message.ts'
 import { SipTimeoutError } from '../../sip/transaction/errors.ts'
 import { SipTransportError } from '../../sip/transport/errors.ts'
+import { adviceFor } from './advice.ts'
 import type { Carrier } from './carrier.ts'
 import type { FailoverSettings } from './options.ts'
 
@@ -70,11 +71,17 @@ export function leftWay(carrier: Carrier, trunk: string, edge: string, error: Si
 }
 
 function reasonOf(error: SipError, failure: CarrierFailure | undefined): string {
+  if (error instanceof SipTimeoutError && error.left.length === 0 && error.provisionals === 0)
+    return `no response (Timer ${error.timer})`
   if (failure === undefined || error instanceof SipAuthError) return error.message
   const { statusCode, reasonPhrase, code, text } = failure
   const plain = `${statusCode} ${reasonPhrase}`.trimEnd()
-  if (code === undefined || plain.includes(code)) return plain
-  return `${plain}, ${[code, text].filter(part => part !== undefined).join(' ')}`
+  const said =
+    code === undefined || plain.includes(code)
+      ? plain
+      : `${plain}, ${[code, text].filter(part => part !== undefined).join(' ')}`
+  const advice = adviceFor(statusCode)
+  return advice === undefined ? said : `${said}: ${advice}`
 }
 
 /** How far an attempt came before it failed. */
