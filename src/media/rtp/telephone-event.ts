@@ -175,6 +175,11 @@ export class TelephoneEventSender {
     return dropped
   }
 
+  /** Takes back what has not begun, digits and pauses, for another sender to go on with. */
+  takeRest(): CheckedDigits['keys'] {
+    return this.#queue.splice(0).map(({ event }) => event)
+  }
+
   /**
    * What takes the place of the audio frame that begins at `timestamp`; undefined when audio may have it.
    * After a stall call it once with the timestamp of now: durations and pauses follow the timestamp, frames are not made up for.

@@ -28,6 +28,8 @@ export class DigitReceiver {
 
   packet(view: RtpView, clockRate: number, now: number): void {
     const line = this.#lineAt(clockRate)
+    // A digit whose end was lost with its clock is over when the next one comes in another.
+    for (const other of this.#lines) if (other !== line) this.#tell(other, other.events.flush())
     const { payload, timestamp, sequence, marker, ssrc } = view
     this.#tell(line, line.events.receive(payload, timestamp, sequence, marker, ssrc, now))
   }

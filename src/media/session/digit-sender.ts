@@ -88,7 +88,7 @@ export class DigitSender {
       before?.telephoneEvent?.clockRate === agreed?.clockRate &&
       before?.codec.clockRate === audio.codec.clockRate
     if (this.#events !== undefined && same) return
-    const hadEvents = this.#events !== undefined
+    const former = this.#events
     this.#events =
       agreed &&
       new TelephoneEventSender({
@@ -99,10 +99,10 @@ export class DigitSender {
     if (agreed === undefined) {
       const lost = this.#requests.filter(({ road, wish }) => (road ?? wish) === 'rtp')
       for (const request of lost) this.#settle(request, notAgreed())
-    } else if (hadEvents) {
-      // Events of another clock begin anew: what was under way is over.
+    } else if (former !== undefined) {
+      // The stream of the other clock has ended with the digit under way; those behind it go on in the new one.
       const current = this.#requests[0]
-      if (current?.road === 'rtp') this.#settle(current)
+      if (current?.road === 'rtp') this.#events?.append({ ...current.digits, keys: former.takeRest() })
     }
   }
 

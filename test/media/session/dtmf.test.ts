@@ -1,4 +1,5 @@
 import t from 'tap'
+import { loadCodecs } from '../../../src/media/codec/catalogue.ts'
 import { goertzelDbfs } from '../../../src/media/audio/goertzel.ts'
 import { tone } from '../../../src/media/audio/tones.ts'
 import type { DtmfDigit, DtmfStart } from '../../../src/media/session/types.ts'
@@ -249,6 +250,33 @@ t.test(
     }
   },
 )
+
+t.test('digits under way while the clock of the codec changes: each once, in order', async t => {
+  for (const [before, after] of [
+    ['PCMU', 'L16/16000'],
+    ['opus', 'PCMU'],
+  ] as const)
+    for (const atMs of [300, 400, 460, 500]) {
+      const codecs = await loadCodecs([before, after])
+      const pair = await Pair.open({ a: { codecs }, b: { codecs }, conditions: { delayMs: 20 } })
+      pair.connect()
+      await pair.clock.advance(500)
+      const told: string[] = []
+      pair.b.onDtmfStart = ({ digit }) => told.push(`${digit} down`)
+      pair.b.onDtmf = ({ digit }) => told.push(`${digit} up`)
+      const sent = pair.a.sendDtmf('1233456', { durationMs: 100, gapMs: 80 })
+      await pair.clock.advance(atMs)
+      pair.b.acceptAnswer(pair.a.answerOffer(pair.b.createOffer({ codecs: [after] })))
+      await pair.clock.advance(2000)
+      t.same(
+        told,
+        '1233456'.split('').flatMap(digit => [`${digit} down`, `${digit} up`]),
+        `${before} to ${after} after ${atMs} ms`,
+      )
+      await sent
+      await pair.close()
+    }
+})
 
 t.test('digits keep their pauses whatever the length of packets', async t => {
   for (const ptime of [20, 30, 40, 60]) {
