@@ -16,6 +16,7 @@ import { admissionChecks } from './admission-checks.ts'
 import { baresipChecks } from './baresip-checks.ts'
 import { baresipBridgeChecks, sippBridgeChecks } from './bridge-checks.ts'
 import { callControlChecks } from './call-control-checks.ts'
+import { carrierChecks } from './carrier-checks.ts'
 import { codecChecks } from './codec-checks.ts'
 import { baresipDtmfChecks, dtmfProgramChecks, sippDtmfChecks } from './dtmf-checks.ts'
 import { codecPeerChecks } from './codec-peer-checks.ts'
@@ -107,6 +108,7 @@ else missing.push('ffmpeg, which reads our recordings: apt-get install ffmpeg')
 if (hasBaresip()) sideBySide.push(...baresipSrtpChecks(logs), ...baresipBridgeChecks(logs))
 if (hasSipp()) sideBySide.push(...sippBridgeChecks(logs))
 sideBySide.push(...dtmfProgramChecks(logs))
+sideBySide.push(...carrierChecks())
 if (hasBaresip()) sideBySide.push(...baresipDtmfChecks(logs))
 if (hasFfmpeg()) sideBySide.push(...ffmpegSrtpChecks(logs), ...codecPeerChecks(logs, 'ffmpeg'))
 if (hasGStreamerSrtp()) sideBySide.push(...gstreamerSrtpChecks(logs), ...codecPeerChecks(logs, 'GStreamer'))
