@@ -72,6 +72,10 @@ export async function bridge(a: Call, b: Call, options: BridgeOptions = {}): Pro
   return new CallBridge([a, b], [sides[0].media, sides[1].media], options)
 }
 
+/** ITU-T Q.24, and the longest that `sendDtmf` takes. */
+const SHORTEST_DIGIT_MS = 40
+const LONGEST_DIGIT_MS = 60_000
+
 class CallBridge implements Bridge {
   readonly calls: readonly [Call, Call]
   readonly ended: Promise<BridgeEnded>
@@ -154,7 +158,9 @@ class CallBridge implements Bridge {
 
   #passDigit(from: MediaSession, { digit, durationMs }: DtmfDigit): void {
     const other = this.calls[from === this.#medias[0] ? 1 : 0]
-    other.sendDtmf(digit, { durationMs }).catch(() => {
+    // What came of it may be shorter than any receiver takes, or longer than is sent.
+    const lengthMs = Math.min(LONGEST_DIGIT_MS, Math.max(SHORTEST_DIGIT_MS, durationMs))
+    other.sendDtmf(digit, { durationMs: lengthMs }).catch(() => {
       this.#digitsLost += 1
     })
   }

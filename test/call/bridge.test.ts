@@ -7,6 +7,7 @@ import type { Call } from '../../src/call/call.ts'
 import type { Endpoint } from '../../src/call/endpoint.ts'
 import { goertzelDbfs } from '../../src/media/audio/goertzel.ts'
 import { tone } from '../../src/media/audio/tones.ts'
+import type { DtmfDigit } from '../../src/media/session/types.ts'
 import { createLab } from '../../src/testing/lab.ts'
 import type { Lab, LabEndpointOptions } from '../../src/testing/lab.ts'
 
@@ -174,6 +175,48 @@ t.test('G.722 to Opus is transcoded, and tones are heard', async t => {
   })
 })
 
+t.test('a press that comes by INFO and as an event goes on once, whichever comes first', async t => {
+  for (const infoAheadMs of [-200, 0, 40, 300]) {
+    await scene({}, async ({ caller, callee, inbound, outbound }) => {
+      const bridged = await bridge(inbound, outbound)
+      t.strictSame(bridged.modes, ['relayed', 'relayed'])
+      const heard = digitsOf(callee)
+      for (const key of '5578') {
+        const press = async (): Promise<void> => caller.sendDtmf(key, { via: 'rtp', durationMs: 500 })
+        const tell = async (): Promise<unknown> =>
+          caller.request('INFO', { body: { contentType: 'application/dtmf', body: key } })
+        if (infoAheadMs > 0) void tell()
+        await caller.sleep(Math.max(0, infoAheadMs))
+        const pressed = press()
+        await caller.sleep(Math.max(0, -infoAheadMs))
+        if (infoAheadMs <= 0) void tell()
+        await pressed
+        await caller.sleep(400)
+      }
+      await caller.sleep(1000)
+      t.equal(heard.map(({ digit }) => digit).join(''), '5578', `INFO ${infoAheadMs} ms ahead`)
+      t.equal(inbound.media.stats().dtmfMerged, 4)
+    })
+  }
+})
+
+t.test('a digit of which next to nothing came goes on long enough to be taken', async t => {
+  await scene(
+    { desk: { dtmf: { receive: ['info'], send: 'info' } } },
+    async ({ caller, callee, ...calls }) => {
+      await bridge(calls.inbound, calls.outbound)
+      const heard = digitsOf(callee)
+      await caller.sendDtmf('12', { durationMs: 1 })
+      await caller.sendDtmf('3', { durationMs: 300 })
+      await caller.sleep(1000)
+      t.same(
+        heard.map(({ digit, durationMs }) => `${digit} ${durationMs} ms`),
+        ['1 40 ms', '2 40 ms', '3 300 ms'],
+      )
+    },
+  )
+})
+
 t.test('SRTP on one side and none on the other', async t => {
   const settings = { phone: { srtp: 'required' } } as const
   await scene(settings, async scene => {
@@ -309,3 +352,13 @@ t.test('two hundred bridges one after the other leave nothing behind', async t =
     t.equal(inbound.listenerCount('media'), 0)
   })
 })
+
+/** Those that come from now on, as they come. */
+function digitsOf(call: Call): DtmfDigit[] {
+  const seen: DtmfDigit[] = []
+  const read = async (): Promise<void> => {
+    for await (const digit of call.dtmf()) seen.push(digit)
+  }
+  void read()
+  return seen
+}

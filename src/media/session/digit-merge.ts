@@ -25,6 +25,11 @@ export const sameDigitRules: readonly Rule[] = [
   { road: 'inband', after: 'info', withinMs: 2000, repeats: true },
 ]
 
+/** How far apart `road` and `after` may tell of one press, ms. */
+export function withinMs(road: DtmfRoad, after: DtmfRoad): number {
+  return sameDigitRules.find(rule => rule.road === road && rule.after === after)?.withinMs ?? 0
+}
+
 interface Press {
   readonly digit: string
   readonly roads: Set<DtmfRoad>

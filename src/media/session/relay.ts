@@ -4,6 +4,7 @@ import type { NegotiatedAudio, NegotiatedCodec } from '../sdp/negotiated.ts'
 import { BridgeFeed } from './bridge-feed.ts'
 import type { MediaFlow } from './flow.ts'
 import { isDecodable, relayedTypes } from './relay-match.ts'
+import { ToldPresses } from './told-presses.ts'
 import type { DtmfDigit } from './types.ts'
 
 /**
@@ -37,6 +38,8 @@ export class Relay {
   /** Digits of our own take the place of what comes. */
   #interrupted = false
   #recorded: Int16Array | undefined
+  /** Presses that went by another road already; none on most calls. */
+  #toldPresses: ToldPresses | undefined
   #packets = 0
   #withheld = 0
 
@@ -102,13 +105,19 @@ export class Relay {
 
   /** A telephone event came. */
   event(view: RtpView, now: number): void {
-    this.#forward(view, now, false)
+    if (this.#toldPresses?.has(view, now) === true) this.#withheld += 1
+    else this.#forward(view, now, false)
   }
 
   /** A digit ended, whichever road it came by. */
   digit(digit: DtmfDigit): void {
     if (this.#mode === 'own' || this.#mode === 'no-codec' || (digit.via as string) === 'inband') return
-    if (digit.via === 'rtp' && this.#mode === 'relayed' && this.#relaysEvents()) return
+    if (this.#mode === 'relayed' && this.#relaysEvents()) {
+      if (digit.via === 'rtp') return
+      // Its events may still come: the other would take them for another press.
+      this.#toldPresses ??= new ToldPresses()
+      this.#toldPresses.add(digit.digit, this.#from.now)
+    }
     this.#options.onDigit(digit)
   }
 
