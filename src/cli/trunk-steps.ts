@@ -180,11 +180,11 @@ async function ask(
 async function authenticate(
   edge: TrunkEdge,
   options: TrunkOptions,
-  { endpoint, runtime, timeoutMs }: CheckSetting,
+  { endpoint, runtime, timeoutMs, number }: CheckSetting,
   challenged: boolean,
 ): Promise<Finding> {
   const { auth, credentials, carrier } = options
-  const byCall = 'a call proves it: add --call NUMBER'
+  const byCall = number === undefined ? 'a call proves it: add --call NUMBER' : 'the call proves it'
   if (auth === 'register') {
     const trunk = createTrunk(endpoint, { ...options, edges: [edge], health: undefined })
     try {

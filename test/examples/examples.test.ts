@@ -24,6 +24,7 @@ const run = [
   'registrar',
   'test-an-agent',
   'transfer',
+  'trunk',
 ]
 
 t.test('every example is one page, imports the package as a user does, and is run below', t => {
@@ -263,3 +264,20 @@ t.test('transfer: callers are sent on, blind and attended, and may ask for it', 
   await desk.close()
   t.equal(await example.interrupt(), 0, example.output)
 })
+
+t.test(
+  'trunk: a call goes by the second trunk when nobody is at the first, and says why when by none',
+  async t => {
+    const answer = new Program('examples/answer', folder, { LISTEN: 'tcp://127.0.0.1:0' })
+    const [, port] = await answer.prints(/tcp:\/\/127\.0\.0\.1:(\d+)/)
+    // Port 1 is nobody's.
+    const trunk = new Program('examples/trunk', folder, { FIRST: '127.0.0.1:1', SECOND: `127.0.0.1:${port}` })
+    t.equal(await trunk.ended, 0, trunk.output)
+    t.match(trunk.output, /first: unknown -> down, cannot connect/)
+    t.match(trunk.output, /answered by second, PCMU/)
+    t.equal(await answer.interrupt(), 0, answer.output)
+    const lost = new Program('examples/trunk', folder, { FIRST: '127.0.0.1:1', SECOND: '127.0.0.1:1' })
+    t.equal(await lost.ended, 1, lost.output)
+    t.match(lost.output, /first \(127\.0\.0\.1:1\): [^\n]*\nsecond: [^]*second \(127\.0\.0\.1:1\): /)
+  },
+)
