@@ -57,6 +57,8 @@ const NONE: readonly ReceivedDigit[] = []
 const HISTORY = 16
 /** A timestamp this much older than the newest is another clock, not a late packet, ms. */
 const RESTART_MS = 10_000
+/** By how much more than the time since its last packet an event may have grown when its source changes, ms: jitter. */
+const HELD_ON_MS = 200
 
 /**
  * Makes digits of telephone-event packets: each digit once, in order, whatever is lost, repeated or reordered, as long as
@@ -103,7 +105,8 @@ export class TelephoneEventReceiver {
     now: number,
   ): readonly ReceivedDigit[] {
     this.#packets += 1
-    let delivered = ssrc === this.#ssrc ? NONE : this.#changeSource(ssrc)
+    let delivered =
+      ssrc === this.#ssrc ? NONE : this.#changeSource(ssrc, payload, timestamp, sequence, marker, now)
     if (payload.length < TELEPHONE_EVENT_LENGTH) {
       this.#ignored += 1
       return delivered
@@ -273,29 +276,50 @@ export class TelephoneEventReceiver {
   #finish(): readonly ReceivedDigit[] {
     const event = this.#current
     if (event === undefined) return NONE
+    const told = this.#open?.timestamp
     this.#current = undefined
     this.#open = undefined
-    return [this.#deliver(event)]
+    return [this.#deliver(event, told)]
   }
 
-  #deliver(event: Event): ReceivedDigit {
+  #deliver(event: Event, startedAt: number = event.origin): ReceivedDigit {
     this.#done.push(event)
     if (this.#done.length > HISTORY) this.#done.shift()
     this.#digits += 1
     return {
       digit: TELEPHONE_EVENT_DIGITS[event.code]!,
       durationMs: (((event.timestamp - event.origin) >>> 0) + event.duration) / this.#unitsPerMs,
-      timestamp: event.origin,
+      timestamp: startedAt,
       ended: event.ended,
     }
   }
 
-  #changeSource(ssrc: number): readonly ReceivedDigit[] {
+  #changeSource(
+    ssrc: number,
+    payload: Uint8Array,
+    timestamp: number,
+    sequence: number,
+    marker: boolean,
+    now: number,
+  ): readonly ReceivedDigit[] {
     const first = this.#ssrc === undefined
     this.#ssrc = ssrc
-    const finished = first ? NONE : this.#finish()
     this.#done.length = 0
-    return finished
+    const open = this.#current
+    if (open !== undefined && this.#isHeldOn(open, payload, marker, now)) {
+      open.origin = (open.origin + timestamp - open.timestamp) >>> 0
+      open.timestamp = timestamp
+      open.sequence = sequence
+      return NONE
+    }
+    return first ? NONE : this.#finish()
+  }
+
+  // The same key goes on under another source: its duration, too, goes on from where it was.
+  #isHeldOn(open: Event, payload: Uint8Array, marker: boolean, now: number): boolean {
+    if (marker || payload.length < TELEPHONE_EVENT_LENGTH || payload[0] !== open.code) return false
+    const grown = ((payload[2]! << 8) | payload[3]!) - open.duration
+    return grown >= 0 && grown <= (now - open.lastAt + HELD_ON_MS) * this.#unitsPerMs
   }
 }
 

@@ -245,6 +245,25 @@ t.test('a new source ends the open digit of the old one; flush does at the end o
   t.same(receiver.flush(), [])
 })
 
+t.test('a key held on while its source changes is one digit, also with another timestamp', async t => {
+  for (const shift of [0, 123_456, -9_000_000]) {
+    const packets = send('5', 200).map((packet, i) =>
+      i < 5 ? packet : { ...packet, timestamp: packet.timestamp + shift },
+    )
+    const receiver = new TelephoneEventReceiver({ clockRate: 8000 })
+    const digits: ReceivedDigit[] = []
+    const opened = new Set<unknown>()
+    for (const [i, { at, sequence, timestamp, marker, payload }] of packets.entries()) {
+      digits.push(...receiver.receive(payload, timestamp >>> 0, sequence, marker, i < 5 ? 7 : 8, at))
+      if (receiver.open !== undefined) opened.add(receiver.open)
+    }
+    digits.push(...receiver.flush())
+    t.match(digits, [{ digit: '5', durationMs: 200, timestamp: 0, ended: true }])
+    t.equal(digits.length, 1)
+    t.equal(opened.size, 1)
+  }
+})
+
 t.test('several events in one packet follow each other in time', async t => {
   const receiver = new TelephoneEventReceiver({ clockRate: 8000 })
   const payload = Uint8Array.of(1, 0x8a, 3, 32, 2, 0x8a, 3, 32)
