@@ -151,8 +151,7 @@ export function trunkOptions(carrier: Carrier, settings: TrunkSettings): TrunkOp
     transport,
     auth,
     credentials: settings.credentials,
-    srtp:
-      settings.srtp ?? srtpOf(carrier, transport === 'tls' && (secure || carrier.transports.length === 1)),
+    srtp: settings.srtp ?? srtpOf(carrier, secure),
     caller,
     displayName: settings.displayName,
     codecs: codecsOf(carrier, settings.codecs),
@@ -314,7 +313,7 @@ function usernameHeader(
   auth: TrunkAuth,
   { credentials }: TrunkSettings,
 ): readonly (readonly [string, string])[] {
-  if (auth !== 'digest' || headers?.username === undefined) return []
+  if ((auth !== 'digest' && auth !== 'register') || headers?.username === undefined) return []
   if (credentials === undefined || typeof credentials === 'function') return []
   return [[headers.username, credentials.username]]
 }

@@ -29,7 +29,6 @@ export function settingsFor({ carrier, sources }: StandIn): TrunkSettings {
     ...(account === undefined ? {} : { account: fixedUser === undefined ? 'acme' : 'proj_acme' }),
     ...(noHost ? { hosts: [`${carrier}.example`] } : {}),
     ...(sources === undefined && fixedUser === undefined ? { credentials: { username, password } } : {}),
-    ...(fixedUser === undefined ? {} : { srtp: 'off' }),
     health: false,
   }
 }

@@ -115,7 +115,7 @@ export class CarrierStandIn {
       else request.reject(refer.statusCode, { reasonPhrase: refer.reasonPhrase })
     })
     call.ring()
-    await call.answer()
+    await call.answer({ srtp: 'optional' })
     void (async () => {
       for await (const { digit } of call.dtmf()) this.digits.push(digit)
     })()
