@@ -1,9 +1,16 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { WebSocketServer } from 'ws'
 import { createEndpoint } from '../../src/index.ts'
-import { readTree } from '../support/repository.ts'
+import { goertzelDbfs } from '../../src/media/audio/goertzel.ts'
+import { levelDbfs } from '../../src/media/audio/level.ts'
+import { tone } from '../../src/media/audio/tones.ts'
+import { PCMU } from '../../src/media/codec/g711.ts'
+import { readTree, repositoryRoot } from '../support/repository.ts'
 import { Program } from './program.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'offhook-examples-'))
@@ -22,6 +29,7 @@ const run = [
   'follow-a-call',
   'proxy',
   'registrar',
+  'stream-bot',
   'test-an-agent',
   'transfer',
   'trunk',
@@ -155,6 +163,83 @@ t.test('collect-digits takes a number by every road, and asks again who hesitate
   await phone.close()
   t.equal(await collect.interrupt(), 0, collect.output)
 })
+
+/** Calls it with a tone of 700 Hz and listens; gives how loud that was heard, in dBFS at the loudest. */
+async function heardBack(port: string, hz: number): Promise<number> {
+  const phone = await createEndpoint({ listen: ['udp://127.0.0.1:0'] })
+  const call = await phone.call(`sip:bot@127.0.0.1:${port}`)
+  void call.media.output.write(tone({ sampleRate: 8000, hz: 700, durationMs: 10_000 }))
+  let loudest = -100
+  let frames = 0
+  for await (const { samples } of call.media.input) {
+    loudest = Math.max(loudest, goertzelDbfs(samples, 8000, hz))
+    frames += 1
+    if (loudest > -30 || frames > 500) break
+  }
+  await call.sendDtmf('#')
+  const ended = await Promise.race([call.ended, call.sleep(5000)])
+  if (ended === undefined) await call.hangup()
+  await phone.close()
+  return loudest
+}
+
+t.test('stream-bot: the bot of docs/engine-websocket.md echoes, and hangs up on #', async t => {
+  const page = readFileSync(join(repositoryRoot, 'docs/engine-websocket.md'), 'utf8')
+  const code = /```js\n([\s\S]*?)```/.exec(page)?.[1] ?? ''
+  const told = 'port: 0 }).on("listening", function () { console.log("port", this.address().port) })'
+  const bot = spawn(process.execPath, ['--input-type=module', '-e', code.replace('port: 8765 })', told)], {
+    cwd: repositoryRoot,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.teardown(() => bot.kill())
+  const [line] = (await once(bot.stdout, 'data')) as [Buffer]
+  const botPort = /port (\d+)/.exec(line.toString())?.[1] ?? ''
+  const BOT = `ws://127.0.0.1:${botPort}/`
+  const example = new Program('examples/stream-bot', folder, { ...anyPort, BOT, DIALECT: 'offhook' })
+  const [, port = ''] = await example.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
+  t.ok((await heardBack(port, 700)) > -30, 'the caller hears itself')
+  await example.prints(/engine offhook, connected after .* ended by the engine: it asked to hang up/)
+  t.equal(await example.interrupt(), 0, example.output)
+})
+
+t.test(
+  'stream-bot: a plain WebSocket server that speaks as Twilio’s samples do; without one the menu speaks',
+  async t => {
+    const server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
+    await once(server, 'listening')
+    const media = tone({ sampleRate: 8000, hz: 1000, durationMs: 2000 })
+    const octets = new Uint8Array(media.length)
+    PCMU.encoder().encode(media, octets)
+    const marks: string[] = []
+    server.on('connection', socket => {
+      socket.on('message', data => {
+        const message = JSON.parse((data as Buffer).toString()) as { event: string; [key: string]: unknown }
+        if (message.event === 'dtmf') socket.close()
+        if (message.event === 'mark') marks.push((message['mark'] as { name: string }).name)
+        if (message.event !== 'start') return
+        const { streamSid } = message
+        const payload = Buffer.from(octets).toString('base64')
+        socket.send(JSON.stringify({ event: 'mark', streamSid, mark: { name: 'hello' } }))
+        socket.send(JSON.stringify({ event: 'media', streamSid, media: { payload } }))
+      })
+    })
+    const { port: botPort } = server.address() as { port: number }
+    const BOT = `ws://127.0.0.1:${botPort}/`
+    const example = new Program('examples/stream-bot', folder, { ...anyPort, BOT, TWILIO_AUTH_TOKEN: 'x' })
+    const [, port = ''] = await example.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
+    t.ok((await heardBack(port, 1000)) > -30, 'the caller hears the bot')
+    t.same(marks, ['hello'])
+    await example.prints(/engine twilio, connected after .* ended by the engine: it closed with 1005/)
+    server.close()
+    const phone = await createEndpoint({ listen: ['udp://127.0.0.1:0'] })
+    const call = await phone.call(`sip:bot@127.0.0.1:${port}`)
+    for await (const { samples } of call.media.input) if (levelDbfs(samples) > -40) break
+    await call.hangup()
+    await phone.close()
+    await example.prints(/engine twilio, never connected, failed: .*nobody listens there/)
+    t.equal(await example.interrupt(), 0, example.output)
+  },
+)
 
 t.test('conference: each of three callers hears the other two', async t => {
   const conference = new Program('examples/conference', folder)

@@ -160,6 +160,10 @@ export interface WorldOptions extends Omit<StreamAgentOptions, 'url' | 'runtime'
   readonly refuse?: number
   /** Never answers the upgrade. */
   readonly hang?: boolean
+  /** In place of one made from these options. */
+  readonly agent?: (runtime: NonNullable<StreamAgentOptions['runtime']>) => Agent | Promise<Agent>
+  /** The bot is at `wss://bot.example` and whatever path. */
+  readonly secure?: boolean
   readonly onConnected?: (bot: ScriptedBot) => void
   /** What runs in place of the stream agent alone. */
   readonly wrap?: (agent: Agent) => Agent
@@ -183,23 +187,20 @@ export async function callBot(
   options: WorldOptions,
   script: (caller: ScriptedCaller, bot: ScriptedBot, lab: Lab) => Promise<void>,
 ): Promise<Outcome> {
-  const {
-    endpoint: endpointOptions,
-    caller: callerOptions,
-    refuse,
-    hang,
-    wrap,
-    onConnected,
-    ...agentOptions
-  } = options
+  const { endpoint: endpointOptions, caller: callerOptions, refuse, hang, ...more } = options
+  const { wrap, onConnected, agent: makeAgent, secure = false, ...agentOptions } = more
   const lab = createLab({ network: { delayMs: 5 } })
   lab.resolver.setAddresses('bot.lab', ['10.9.0.1'])
   const bots: ScriptedBot[] = []
   let connected: ((bot: ScriptedBot) => void) | undefined
   const first = new Promise<ScriptedBot>(resolve => (connected = resolve))
-  await lab.network.host('10.9.0.1').listenHttp({
+  lab.resolver.setAddresses('bot.example', ['10.9.0.1'])
+  const botHost = lab.network.host('10.9.0.1')
+  botHost.certificate = { dnsNames: ['bot.example'] }
+  await botHost.listenHttp({
     host: '10.9.0.1',
-    port: 80,
+    port: secure ? 443 : 80,
+    ...(secure && { tls: {} }),
     onRequest: () => Promise.resolve({ status: 404 }),
     onUpgrade: async request => {
       if (hang === true) await new Promise(() => {})
@@ -226,11 +227,8 @@ export async function callBot(
   const endpoint = await lab.endpoint('agent.lab', endpointOptions)
   const errors: SipError[] = []
   endpoint.on('error', error => errors.push(error))
-  const agent = streamAgent({
-    url: botUrl,
-    ...agentOptions,
-    runtime: { clock: lab.clock, network: lab.network.host('10.9.0.2') },
-  })
+  const runtime = { clock: lab.clock, network: lab.network.host('10.9.0.2') }
+  const agent = (await makeAgent?.(runtime)) ?? streamAgent({ url: botUrl, ...agentOptions, runtime })
   void runAgent(endpoint, wrap?.(agent) ?? agent)
   const caller = lab.caller(callerOptions)
   await lab.run(async () => {
