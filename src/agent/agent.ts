@@ -1,4 +1,6 @@
+import type { EventEmitter } from 'node:events'
 import type { Call } from '../call/call.ts'
+import type { CallEvents } from '../call/call-types.ts'
 import type { Endpoint } from '../call/endpoint.ts'
 import type { AnswerOptions, IncomingCall } from '../call/incoming-call.ts'
 import type { AudioSink } from '../media/audio/audio-sink.ts'
@@ -28,7 +30,18 @@ export interface AgentSession extends Pick<
   readonly input: AudioSource
   /** What the caller hears, the same way round. */
   readonly output: AudioSink
+  /**
+   * Listens to an event of the call until the function returned is called: `dtmfStart` a key went down, `expiring` so many milliseconds are left of
+   * `maxDurationMs`, `hold`. Absent where the engine is not on a SIP call.
+   */
+  readonly on?: <Name extends AgentEvent>(
+    event: Name,
+    listener: (...args: CallEvents[Name]) => void,
+  ) => () => void
 }
+
+/** What an engine can be told of while the call goes on. */
+export type AgentEvent = 'dtmfStart' | 'expiring' | 'hold'
 
 /** A conversation engine. Returning ends the call politely, throwing ends it with an error. */
 export interface Agent {
@@ -80,5 +93,16 @@ export function agentSession(call: Call): AgentSession {
     hangup: call.hangup.bind(call),
     sleep: call.sleep.bind(call),
     transfer: call.transfer.bind(call),
+    on: (event, listener) => listen(call, event, listener),
   }
+}
+
+function listen<Name extends AgentEvent>(
+  call: Call,
+  event: Name,
+  listener: (...args: CallEvents[Name]) => void,
+): () => void {
+  const events: EventEmitter = call
+  events.on(event, listener as (...args: unknown[]) => void)
+  return () => events.off(event, listener as (...args: unknown[]) => void)
 }
