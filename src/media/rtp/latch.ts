@@ -99,6 +99,9 @@ export class SymmetricLatch {
   #lastBeforeReset = NaN
   /** Made for the first stranger. */
   #strangers: Strangers | undefined
+  /** Of strangers that were forgotten with the address before. */
+  #sourcesBefore = 0
+  #unlistedBefore = 0
   #strays = 0
   #spoofed = 0
   #rebinds = 0
@@ -159,7 +162,14 @@ export class SymmetricLatch {
     if (same) return
     this.#remote = expected
     this.#latched = false
+    this.#sourcesBefore += this.#strangers?.sources ?? 0
+    this.#unlistedBefore += this.#strangers?.unlisted ?? 0
     this.#strangers = undefined
+  }
+
+  /** Timestamps count so many units per second from now on: the peer sends with another codec. */
+  useClock(clockRate: number): void {
+    this.#unitsPerMs = clockRate / 1000
   }
 
   /** The stranger to tell of, the first at once, then one in ten seconds at the most; each is given out once. */
@@ -175,14 +185,14 @@ export class SymmetricLatch {
       remote: this.#remote,
       strays: this.#strays,
       spoofed: this.#spoofed,
-      sources: this.#strangers?.sources ?? 0,
-      unlisted: this.#strangers?.unlisted ?? 0,
+      sources: this.#sourcesBefore + (this.#strangers?.sources ?? 0),
+      unlisted: this.#unlistedBefore + (this.#strangers?.unlisted ?? 0),
       rebinds: this.#rebinds,
     }
   }
 
   #adopt({ clockRate = 8000, authenticated = false }: StreamTraits): void {
-    this.#unitsPerMs = clockRate / 1000
+    this.useClock(clockRate)
     this.#authenticated = authenticated
   }
 

@@ -382,7 +382,7 @@ export class MediaFlow implements PacedStream {
       this.#sends = sends
       const mode = this.#options.symmetric ? 'latch' : 'strict'
       // With SRTP only packets that were authenticated come to the latch.
-      const traits = { clockRate: audio.codec.clockRate, authenticated: audio.crypto !== undefined }
+      const traits = { clockRate: this.receiver.clockRate, authenticated: audio.crypto !== undefined }
       if (this.#latch !== undefined) {
         this.#latch.reset(remote, traits)
         return

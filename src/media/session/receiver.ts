@@ -71,6 +71,11 @@ export class MediaReceiver {
     return this.#payloadType
   }
 
+  /** Units per second of the RTP timestamps that come, or are to come. */
+  get clockRate(): number {
+    return this.#clockRate
+  }
+
   get malformed(): number {
     return this.#malformed
   }
@@ -114,7 +119,7 @@ export class MediaReceiver {
     const decoder = payloadType === this.#payloadType ? this.#decoder : this.#playOut?.decoderOf(payloadType)
     if (decoder === undefined) return this.#otherDatagram(bytes, address, port, latch, now)
     if (!latch.accept(address, port, view, now)) return false
-    if (payloadType !== this.#payloadType) this.#switchTo(decoder, payloadType)
+    if (payloadType !== this.#payloadType) this.#switchTo(decoder, payloadType, latch)
     this.#takeAudio(now)
     return true
   }
@@ -179,10 +184,11 @@ export class MediaReceiver {
     return true
   }
 
-  #switchTo(decoder: PayloadDecoder, payloadType: number): void {
+  #switchTo(decoder: PayloadDecoder, payloadType: number, latch: SymmetricLatch): void {
     this.#payloadType = payloadType
     this.#decoder = decoder
     this.#useClock(decoder.codec.clockRate)
+    latch.useClock(this.#clockRate)
     if (decoder.codec.name === this.#codec) return
     this.#codec = decoder.codec.name
     this.#options.onCodec(this.#codec)

@@ -352,6 +352,8 @@ t.test('a thousand sources: eight are remembered, all are counted', async t => {
   t.match(latch.snapshot(), { strays: 1000, sources: 8, unlisted: 992 })
   latch.accept('192.0.2.66', 5000, { ssrc: 2, sequence: 1, timestamp: 1 }, 3000)
   t.match(latch.snapshot(), { strays: 1001, sources: 9, unlisted: 992 }, 'a silent one gives its place')
+  latch.reset(OTHER_SDP)
+  t.match(latch.snapshot(), { strays: 1001, sources: 9, unlisted: 992 }, 'a new address forgets none of them')
 })
 
 t.test('with any traffic around, only packets of the followed source are the call (property)', async t => {

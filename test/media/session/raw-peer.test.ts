@@ -16,7 +16,7 @@ class RawPeer {
   ssrc = 0x1111_1111
   sequence = 65_530
   timestamp = 0xffff_fc00
-  readonly #socket: UdpSocket
+  #socket: UdpSocket
   readonly #pair: Pair
   #version = 0
   readonly #tone = new ToneGenerator({ sampleRate: 8000, hz: 1000, levelDbfs: -12 })
@@ -60,6 +60,11 @@ class RawPeer {
     bytes.set(payload, RTP_HEADER_LENGTH)
     this.sequence = (this.sequence + 1) & 0xffff
     this.#socket.send(bytes, this.to.local.port, '10.0.0.2')
+  }
+
+  /** From now on it sends from there, as after a change of networks. */
+  async moveTo(address: string): Promise<void> {
+    this.#socket = await this.#pair.network.host(address).bindUdp({ host: address, port: 9000 })
   }
 
   get to(): MediaSession {
@@ -131,6 +136,25 @@ t.test(
     await pair.close()
   },
 )
+
+t.test('a peer that speaks the second codec agreed on is followed to another network', async t => {
+  for (const refreshed of [false, true]) {
+    const pair = await Pair.open({ b: { codecs: [await loadCodec('opus'), PCMU] } })
+    const formats = ['96 opus/48000/2', '0 PCMU/8000']
+    const peer = await RawPeer.open(pair, ...formats)
+    const heard = pair.capture(pair.b, 8000)
+    await peer.speak(PCMU, 0, 50)
+    if (refreshed) peer.offer(...formats)
+    await pair.clock.advance(1000)
+    peer.timestamp = (peer.timestamp + 8000) >>> 0
+    await peer.moveTo('10.0.0.77')
+    await peer.speak(PCMU, 0, 50)
+    t.equal(pair.b.stats().rebinds, 1)
+    t.equal(pair.b.stats().discarded.stray, 0)
+    t.ok(goertzelDbfs(heard.between(2300, 2900), 8000, 1000) > -13)
+    await pair.close()
+  }
+})
 
 t.test('what the peer says while it is on hold is not heard when the hold is over', async t => {
   const pair = await Pair.open()
