@@ -68,6 +68,10 @@ async function* tts(said: string): AsyncGenerator<Int16Array | { samples: Int16A
 }
 const spoken = (said: string): SpokenAudio => Object.assign(tts(said), { sampleRate: 16_000 })
 
+const mute = (): SpokenAudio => {
+  throw new Error('no voice')
+}
+
 t.test('speak: what a model must be told that the caller heard', async t => {
   const aborted: boolean[] = []
   const result = await withCaller(
@@ -102,10 +106,7 @@ t.test(
   async t => {
     await withCaller(
       async session => {
-        const tts = (): SpokenAudio => {
-          throw new Error('no voice')
-        }
-        await t.rejects(speak(session, text, { tts }), { message: 'no voice' })
+        await t.rejects(speak(session, text, { tts: mute }), { message: 'no voice' })
       },
       async caller => void (await caller.isHungUp()),
     )
