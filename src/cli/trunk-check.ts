@@ -1,4 +1,5 @@
 import { createEndpoint } from '../call/endpoint.ts'
+import type { EndpointOptions } from '../call/options.ts'
 import type { TrunkAuth, TrunkTransport } from '../call/trunks/carrier.ts'
 import { carriers } from '../call/trunks/carriers.ts'
 import type { CarrierName } from '../call/trunks/carriers.ts'
@@ -56,7 +57,7 @@ export async function trunk(args: readonly string[]): Promise<number> {
   const [what, name, ...rest] = options.positionals
   if (what !== 'check') throw new OptionError('trunk', 'say what to do: offhook trunk check NAME')
   if (rest.length > 0) throw new OptionError('NAME', `one trunk at a time; what is "${rest.join(' ')}"?`)
-  const plan = trunkOf(name, options)
+  const plan = trunkOf(name, options, endpointOptions(options, 'udp://0.0.0.0:0'))
   const reporter = new Reporter({ json: options.flag('json') })
   // To listen by TLS takes a certificate; to call by it does not.
   const listening = plan.transport === 'udp' ? 'udp' : 'tcp'
@@ -99,7 +100,11 @@ export function describeStep({ step, edge, verdict, found, advice, ms }: Step): 
 }
 
 /** @throws OptionError in the words of the command line */
-function trunkOf(name: string | undefined, args: Args): TrunkOptions {
+function trunkOf(
+  name: string | undefined,
+  args: Args,
+  { codecs, srtp }: Pick<EndpointOptions, 'codecs' | 'srtp'>,
+): TrunkOptions {
   if (name === undefined || !Object.hasOwn(trunks, name))
     throw new OptionError('NAME', `give one of ${Object.keys(trunks).join(', ')}`)
   const username = args.text('user')
@@ -122,6 +127,8 @@ function trunkOf(name: string | undefined, args: Args): TrunkOptions {
     ...(username === undefined || password === undefined ? {} : { credentials: { username, password } }),
     ...(token === undefined ? {} : { token }),
     ...(caller === undefined ? {} : { caller }),
+    ...(codecs === undefined ? {} : { codecs }),
+    ...(srtp === undefined ? {} : { srtp }),
     secure: args.flag('secure'),
   }
   return trunks[name as CarrierName](settings)

@@ -340,3 +340,15 @@ t.test('when nobody reads what it prints, call hangs up and ends as after Ctrl-C
   t.equal(status, 0)
   t.match(ended, { by: 'remote', cause: 'hangup' })
 })
+
+t.test('trunk check says what it found, and its status whether anything is wrong', async t => {
+  const endpoint = await createEndpoint({ listen: ['tcp://127.0.0.1:0'] })
+  const host = endpoint.listening[0]!.slice('tcp://'.length)
+  const well = offhook(['trunk', 'check', 'generic', '--host', host, '--transport', 'tcp', '--json'])
+  t.match(await well.report('checked'), { trunk: 'generic', ok: true, failed: 0, unknown: 1 })
+  t.match(await well.done, { status: 0 })
+  await endpoint.close()
+  const ill = await offhook(['trunk', 'check', 'generic', '--host', host, '--transport', 'tcp']).done
+  t.equal(ill.status, 1, ill.err)
+  t.match(ill.out, /connect +failed +tcp 127\.0\.0\.1:\d+: .*\n +-> check port and transport/)
+})

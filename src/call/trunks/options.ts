@@ -231,10 +231,14 @@ function edgesOf(
 }
 
 function edge(name: string, host: string, transport: TrunkTransport, field: string): TrunkEdge {
-  if (/[;?@<>\s]|^sips?:/i.test(host))
-    throw new OptionError(field, `"${host}" is not HOST or HOST:PORT; the transport is an option of its own`)
+  const hint = `"${host}" is not HOST or HOST:PORT; the transport is an option of its own`
+  if (/[;?@<>\s]|^sips?:/i.test(host)) throw new OptionError(field, hint)
   const uri = transport === 'udp' ? `sip:${host}` : `sip:${host};transport=${transport}`
-  parseTarget(uri, field)
+  try {
+    parseTarget(uri, field)
+  } catch (cause) {
+    throw new OptionError(field, hint, { cause })
+  }
   return { name, host, uri }
 }
 

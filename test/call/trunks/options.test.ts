@@ -54,6 +54,7 @@ t.test('what is wrong is named, with what to do', async t => {
     ['infobip', { hosts: ['i.example'], headers: [['X-Foo', '1']] }, 'headers', /rename X-Foo/],
     ['openai', { account: 'proj_1', transport: 'udp' }, 'transport', /by tls/],
     ['generic', { hosts: ['sip:a.example'] }, 'hosts[0]', /HOST:PORT/],
+    ['generic', { hosts: ['a.example:'] }, 'hosts[0]', /HOST:PORT/],
     ['generic', { hosts: ['a.example'], auth: 'token' }, 'token', /secret/],
     ['generic', { hosts: ['a.example'], numbers: 'national' }, 'numbers.national', /function/],
   ]
