@@ -90,13 +90,18 @@ export class BotSession {
     const hungUp = (): void => this.#finish({ kind: 'call', detail: 'the call ended' })
     if (signal.aborted) hungUp()
     signal.addEventListener('abort', hungUp)
-    const silence = this.#awaitFirstAudio()
-    this.#greet()
     // A live relay: what was said while the bot was dialled would keep it that much behind.
     input.clear()
     const frames = input.at(this.#settings.format.sampleRate)[Symbol.asyncIterator]()
     const digits = this.#session.dtmf()[Symbol.asyncIterator]()
-    const hearing = Promise.all([this.#relayAudio(frames), this.#relayDigits(digits)])
+    const silence = this.#awaitFirstAudio()
+    this.#greet()
+    const hearing = Promise.all([this.#relayAudio(frames), this.#relayDigits(digits)]).catch(
+      (cause: unknown) => {
+        const detail = `what the caller says cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`
+        this.#finish({ kind: 'failed', problem: 'broken', detail, cause })
+      },
+    )
     connection.onClose = (code, reason) => this.#closed(code, reason)
     connection.onMessage = data => this.#receive(data)
     const reason = await this.#end
@@ -253,7 +258,9 @@ export class BotSession {
 
   #closed(code: number, reason: string): void {
     if (this.#ended) return
-    const said = `it closed with ${code}${reason === '' ? '' : ` ${reason.slice(0, 123)}`}`
+    // Its words go into ladders and records: one line.
+    const words = reason.replaceAll(/\p{Cc}+/gu, ' ').trim()
+    const said = `it closed with ${code}${words === '' ? '' : ` ${words}`}`
     if (!FAILURES.has(code)) return this.#finish({ kind: 'engine', detail: said })
     const detail = code === 1006 ? 'the connection to the engine broke' : `the engine failed: ${said}`
     this.#finish({ kind: 'failed', problem: 'broken', detail })

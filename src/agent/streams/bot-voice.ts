@@ -29,7 +29,11 @@ export class BotVoice {
   /** One for each format the bot has sent: the dialects know three at the most. */
   readonly #decoders = new Map<string, AudioDecoder>()
   readonly #marks: Mark[] = []
+  /** Of the view of `output` in the rate written last. */
+  #view: AudioSink | undefined
+  /** What the bot has given, and what of it is or was in the queue: conversion holds the last few milliseconds back. */
   #writtenMs = 0
+  #queuedMs = 0
   #lastWriteMs = 0
   #nowMs = 0
   #tail = false
@@ -57,18 +61,18 @@ export class BotVoice {
     const taken = Math.min(samples.length, Math.floor((roomMs * sampleRate) / 1000))
     this.#droppedMs += ((samples.length - taken) * 1000) / sampleRate
     if (taken === 0) return
+    const view = output.at(sampleRate)
+    if (view !== this.#view) this.#drain()
+    this.#view = view
+    // Its promise tells of room, which the bot does not ask for; the bound above is below that of the sink.
+    this.#queue(() => view.write(samples.subarray(0, taken)))
     this.#writtenMs += (taken * 1000) / sampleRate
     this.#lastWriteMs = this.#nowMs
     this.#tail = true
-    // Its promise tells of room, which the bot does not ask for; the bound above is below that of the sink.
-    output
-      .at(sampleRate)
-      .write(samples.subarray(0, taken))
-      .catch(() => {})
   }
 
   mark(name: string): void {
-    if (this.#marks.length === 0 && this.#options.output.bufferedMs === 0) {
+    if (this.#marks.length === 0 && this.#hasPlayed(this.#writtenMs)) {
       this.#options.onMark(name, true)
     } else if (this.#marks.length < MAX_MARKS) {
       this.#marks.push({ name, positionMs: this.#writtenMs })
@@ -80,6 +84,7 @@ export class BotVoice {
     const playout = this.#options.output.clear()
     for (const decoder of this.#decoders.values()) decoder.reset()
     this.#writtenMs = 0
+    this.#queuedMs = 0
     this.#tail = false
     for (const { name } of this.#marks.splice(0)) this.#options.onMark(name, false)
     return playout
@@ -90,15 +95,36 @@ export class BotVoice {
     this.#nowMs = nowMs
     if (!this.#tail) return
     const { output } = this.#options
-    const { bufferedMs } = output
-    const playedMs = this.#writtenMs - bufferedMs
+    this.#settleMarks()
+    if (nowMs - this.#lastWriteMs < TAIL_MS || output.bufferedMs >= 20) return
+    this.#drain()
+    if (output.bufferedMs > 0) return
+    this.#tail = false
+    this.#settleMarks()
+  }
+
+  /** What conversion holds back is at the end of a sentence, or before a chunk of another rate. */
+  #drain(): void {
+    this.#queue(() => this.#view?.flush())
+    this.#writtenMs = this.#queuedMs
+  }
+
+  #queue(act: () => Promise<unknown> | undefined): void {
+    const { output } = this.#options
+    const beforeMs = output.bufferedMs
+    act()?.catch(() => {})
+    this.#queuedMs += output.bufferedMs - beforeMs
+  }
+
+  #settleMarks(): void {
     let reached = 0
-    // Rates are converted in chunks, so that positions are good to a sample only.
-    while ((this.#marks[reached]?.positionMs ?? Infinity) <= playedMs + 0.5) reached += 1
+    while (this.#hasPlayed(this.#marks[reached]?.positionMs ?? Infinity)) reached += 1
     for (const { name } of this.#marks.splice(0, reached)) this.#options.onMark(name, true)
-    if (nowMs - this.#lastWriteMs < TAIL_MS || bufferedMs >= 20) return
-    if (bufferedMs === 0) this.#tail = false
-    output.flush().catch(() => {})
+  }
+
+  /** Positions are good to a few samples where rates are converted. */
+  #hasPlayed(positionMs: number): boolean {
+    return positionMs <= this.#queuedMs - this.#options.output.bufferedMs + 0.5
   }
 
   #decoder(format: StreamFormat): AudioDecoder {

@@ -68,7 +68,13 @@ async function dialAndTalk(session: AgentSession, settings: StreamSettings): Pro
     },
     onEnd: (reason, counters) => tellEnd(event, reason, counters),
   })
-  return talk.run()
+  try {
+    return await talk.run()
+  } catch (error) {
+    // Somebody else reads what the caller says: a mistake of the program, and no reason to leave the bot on the line.
+    connected.connection.destroy()
+    throw error
+  }
 }
 
 interface Connected {

@@ -233,6 +233,35 @@ t.test('one that does not read: what waits for it is bounded, and the rest is co
   t.equal(Number(media.at(-1)?.timestamp), (media.length + missing - 1) * 20)
 })
 
+t.test('what the bot says as it closes stays on one line of the ladder', async t => {
+  const { record, ladder } = await callBot({ dialect: 'twilio' }, async (caller, bot) => {
+    bot.close(4000, 'bye\r\n  0   | INVITE')
+    await caller.isHungUp()
+  })
+  t.match(record.engines, [{ end: 'engine', detail: 'it closed with 4000 bye   0   | INVITE' }])
+  t.equal(ladder.split('\n').filter(line => line.includes('INVITE') && line.includes('bye')).length, 1)
+})
+
+t.test('two agents that want to hear the caller: the second is told, and its bot is let go', async t => {
+  const { errors, bots } = await callBot(
+    {
+      dialect: 'twilio',
+      wrap: agent => ({
+        run: async session => {
+          void session.input[Symbol.asyncIterator]().next()
+          await agent.run(session)
+        },
+      }),
+    },
+    async (caller, _bot, lab) => {
+      await caller.isHungUp()
+      await lab.clock.sleep(100)
+    },
+  )
+  t.match(errors, [{ cause: { code: 'SIP_STATE', message: /already being read/ } }])
+  t.match(bots[0]?.closed, { code: 1006 })
+})
+
 t.test('orders beyond what is under way are refused', async t => {
   const { record } = await callBot({ dialect: 'offhook' }, async (_caller, bot, lab) => {
     for (let i = 0; i < 20; i += 1) bot.send({ kind: 'dtmf', digits: '1' })
