@@ -5,6 +5,8 @@ import { dialects } from '../../../src/agent/streams/dialects.ts'
 import { tone } from '../../../src/media/audio/tones.ts'
 import type { Message, ScriptedBot } from './bot.ts'
 import { AudioDecoder } from '../../../src/agent/streams/audio-format.ts'
+import { agentSession } from '../../../src/agent/agent.ts'
+import { streamAgent } from '../../../src/agent/streams/client.ts'
 import { voicerunUrl } from '../../../src/agent/streams/voicerun.ts'
 import { botUrl, callBot, nameOf } from './bot.ts'
 
@@ -193,4 +195,32 @@ t.test('VoiceRun: the call is announced by HTTP, and the answer says where the b
     message: /refused the call with 404/,
   })
   t.throws(() => voicerunUrl({ agentId: '../x' }), { code: 'SIP_OPTION', field: 'agentId' })
+})
+
+t.test('an outgoing call is given to a bot too, and on hold both go on afterwards', async t => {
+  const bots: ScriptedBot[] = []
+  await callBot({ dialect: 'twilio', onConnected: bot => bots.push(bot) }, async (caller, _bot, lab) => {
+    const dialler = await lab.endpoint('dialler.lab')
+    const phone = await lab.endpoint('phone.lab')
+    void phone.serve(async call => {
+      await call.answer()
+      await call.hold()
+      await call.sleep(1000)
+      await call.resume()
+      await call.media.output.write(hello)
+      await call.ended
+    })
+    const call = await dialler.call('sip:+15550123@phone.lab')
+    const runtime = { clock: lab.clock, network: lab.network.host('10.9.0.3') }
+    const running = streamAgent({ url: botUrl, dialect: 'twilio', runtime }).run(agentSession(call))
+    await lab.clock.sleep(700)
+    bots[1]?.mark('while on hold')
+    await lab.clock.sleep(900)
+    t.ok((bots[1]?.level(700) ?? -100) > -20, 'the bot hears who took the call off hold')
+    t.same(bots[1]?.marks, ['while on hold'])
+    bots[1]?.close()
+    await running
+    t.match(call.endedValue, { by: 'local', cause: 'hangup' }, 'the agent has ended the call')
+    await caller.hangup()
+  })
 })
