@@ -10,7 +10,7 @@ import { MediaReceiver } from '../../../src/media/session/receiver.ts'
 import { seededRandom } from '../../../src/testing/seeded-random.ts'
 import { speechLike } from '../codec/speech.ts'
 
-const trusting = { accept: () => true } as unknown as SymmetricLatch
+const trusting = { accept: () => true, useClock: () => undefined } as unknown as SymmetricLatch
 
 /** The receiving side of a call, frame by frame: packets in, sound out; the sender counts in ms of its own clock. */
 class Ear {
