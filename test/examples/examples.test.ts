@@ -33,6 +33,7 @@ const run = [
   'test-an-agent',
   'transfer',
   'trunk',
+  'warm-transfer',
 ]
 
 t.test('every example is one page, imports the package as a user does, and is run below', t => {
@@ -247,6 +248,18 @@ t.test('conference: each of three callers hears the other two', async t => {
   t.match(conference.output, /600 Hz hears 1000 and 1500 Hz/)
   t.match(conference.output, /1000 Hz hears 600 and 1500 Hz/)
   t.match(conference.output, /1500 Hz hears 600 and 1000 Hz/)
+})
+
+t.test('warm-transfer: music, whisper, and the two alone; or the caller back', async t => {
+  const taken = new Program('examples/warm-transfer', folder)
+  t.equal(await taken.ended, 0, taken.output)
+  t.match(
+    taken.output,
+    /desk hears: whisper\n.*caller hears: music\n.*connected\n.*desk hears: caller\n.*caller hears: desk\n/,
+  )
+  const declined = new Program('examples/warm-transfer', folder, { KEY: '2' })
+  t.equal(await declined.ended, 0, declined.output)
+  t.match(declined.output, /declined\n.*desk hears: nothing\n.*caller hears: agent\n/)
 })
 
 t.test('answering-machine waits for the beep and leaves its message', async t => {

@@ -24,7 +24,8 @@ export interface Seat {
   /** What the others hear. */
   readonly output: AudioSink
   readonly party: Party
-  leave(): void
+  /** Idempotent. */
+  readonly leave: () => void
 }
 
 /** A conference of calls: each hears all others. A call that ends is gone by itself; one that is taken out can be used for something else. */
