@@ -222,3 +222,26 @@ t.test(
     )
   },
 )
+
+t.test(
+  'warm transfer: what decides throws amid a three-way, so the desk is hung up and the caller is back',
+  async t => {
+    await scene(answers, async ({ lab, endpoint, inbound, caller, desk }) => {
+      const transferring = warmTransfer(inbound, 'sip:desk@desk.lab', {
+        endpoint,
+        holdMusic,
+        decide: async consultation => {
+          consultation.threeWay()
+          await lab.clock.sleep(500)
+          throw new Error('no idea')
+        },
+      })
+      await t.rejects(transferring, { message: 'no idea' })
+      await lab.clock.sleep(300)
+      t.not(desk().endedValue, undefined)
+      void inbound.media.output.play(prompt(300, 1000))
+      await lab.clock.sleep(300)
+      t.strictSame([await heardBy(caller), await heardBy(inbound)], [[300], [440]])
+    })
+  },
+)
