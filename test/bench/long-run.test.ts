@@ -8,6 +8,9 @@ import { ServerEntry } from '../../src/sip/transaction/server-entry.ts'
 /** Code is still being compiled during the first hundred. */
 const first = 96
 const more = 96
+/** In octets, for `more` calls. */
+const bound = more * 12_000
+const kinds = [Call, MediaFlow, SrtpReceiver, ServerEntry]
 
 t.test(
   'hundreds of calls leave nothing behind: no timer, socket, context, transaction, and no heap',
@@ -16,12 +19,18 @@ t.test(
     await run.open()
     const round = (calls: number): Promise<void> => run.run({ calls, callMs: 1000, everyMs: 2000 })
     await round(first)
-    const before = run.census([])
+    let before = run.census([])
     await round(more)
-    const after = run.census([Call, MediaFlow, SrtpReceiver, ServerEntry])
+    let after = run.census(kinds)
+    // What stays of a call stays in every round; what the compiler keeps does not.
+    for (let again = 0; again < 3 && after.heap - before.heap >= bound; again += 1) {
+      before = after
+      await round(more)
+      after = run.census(kinds)
+    }
     await run.close()
     t.equal(run.failed, 0, String(run.lastFailure))
-    t.equal(run.calls, first + more)
+    t.ok(run.calls >= first + more)
     // Both ends of each.
     t.equal(run.records, 2 * run.calls)
     t.equal(after.endpoints, 0)
@@ -30,6 +39,6 @@ t.test(
     // each side may still be in some variable.
     for (const [name, count] of Object.entries(after.objects)) t.ok(count <= 8, `${name}: ${count}`)
     const grown = after.heap - before.heap
-    t.ok(grown < more * 12_000, `${grown} octets; one call that stays is more than 50,000`)
+    t.ok(grown < bound, `${grown} octets; one call that stays is more than 50,000`)
   },
 )

@@ -40,7 +40,9 @@ t.test('the order of the caller counts, and names are taken in any case', async 
     t.match(other.media.codec, { name: 'opus', clockRate: 48_000, channels: 2 })
     t.equal(other.media.input.sampleRate, 24_000)
     await other.hangup()
-    await t.rejects(caller.call('sip:a@callee.lab', { codecs: ['silk'] }), { message: /"silk" is not a codec/ })
+    await t.rejects(caller.call('sip:a@callee.lab', { codecs: ['silk'] }), {
+      message: /"silk" is not a codec/,
+    })
   })
   t.same(answered, ['G722', 'opus'])
 })

@@ -60,16 +60,17 @@ class Predictor {
     const doubled = difference * 2
     const reconstructed = saturate(2 * (this.expected + difference))
 
+    // `0 - x`, as `-x` of 0 is the float -0, for which the compiler gives up integers.
     const up = difference === 0 ? 0 : 128
-    const b1 = ((this.#b1 * 32_640) >> 15) + ((doubled ^ this.#d1) < 0 ? -up : up)
-    const b2 = ((this.#b2 * 32_640) >> 15) + ((doubled ^ this.#d2) < 0 ? -up : up)
-    const b3 = ((this.#b3 * 32_640) >> 15) + ((doubled ^ this.#d3) < 0 ? -up : up)
-    const b4 = ((this.#b4 * 32_640) >> 15) + ((doubled ^ this.#d4) < 0 ? -up : up)
-    const b5 = ((this.#b5 * 32_640) >> 15) + ((doubled ^ this.#d5) < 0 ? -up : up)
-    const b6 = ((this.#b6 * 32_640) >> 15) + ((doubled ^ this.#d6) < 0 ? -up : up)
+    const b1 = ((this.#b1 * 32_640) >> 15) + ((doubled ^ this.#d1) < 0 ? 0 - up : up)
+    const b2 = ((this.#b2 * 32_640) >> 15) + ((doubled ^ this.#d2) < 0 ? 0 - up : up)
+    const b3 = ((this.#b3 * 32_640) >> 15) + ((doubled ^ this.#d3) < 0 ? 0 - up : up)
+    const b4 = ((this.#b4 * 32_640) >> 15) + ((doubled ^ this.#d4) < 0 ? 0 - up : up)
+    const b5 = ((this.#b5 * 32_640) >> 15) + ((doubled ^ this.#d5) < 0 ? 0 - up : up)
+    const b6 = ((this.#b6 * 32_640) >> 15) + ((doubled ^ this.#d6) < 0 ? 0 - up : up)
 
     const quadrupled = saturate(this.#a1 * 4)
-    const towards = sign === this.#sign1 ? (quadrupled === -32_768 ? 32_767 : -quadrupled) : quadrupled
+    const towards = sign === this.#sign1 ? (quadrupled === -32_768 ? 32_767 : 0 - quadrupled) : quadrupled
     let a2 = (towards >> 7) + (sign === this.#sign2 ? 128 : -128) + ((this.#a2 * 32_512) >> 15)
     a2 = a2 > 12_288 ? 12_288 : a2 < -12_288 ? -12_288 : a2
     let a1 = ((this.#a1 * 32_640) >> 15) + (sign === this.#sign1 ? 192 : -192)
