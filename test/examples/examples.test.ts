@@ -376,6 +376,9 @@ t.test(
     t.equal(await answer.interrupt(), 0, answer.output)
     const lost = new Program('examples/trunk', folder, { FIRST: '127.0.0.1:1', SECOND: '127.0.0.1:1' })
     t.equal(await lost.ended, 1, lost.output)
-    t.match(lost.output, /^first \(127\.0\.0\.1:1\): cannot connect.*\nsecond \(127\.0\.0\.1:1\): cannot connect/m)
+    t.match(
+      lost.output,
+      /^first \(127\.0\.0\.1:1\): cannot connect.*\nsecond \(127\.0\.0\.1:1\): cannot connect/m,
+    )
   },
 )
