@@ -30,6 +30,8 @@ export interface AgentSession extends Pick<
   readonly input: AudioSource
   /** What the caller hears, the same way round. */
   readonly output: AudioSink
+  /** What the call is carried in, as RTP names it (`PCMU`, `opus` …), for engines that take it as it is. Absent where the engine is not on a SIP call. */
+  readonly codec?: string
   /**
    * Listens to an event of the call until the function returned is called: `dtmfStart` a key went down, `expiring` so many milliseconds are left of
    * `maxDurationMs`, `hold`. Absent where the engine is not on a SIP call.
@@ -88,6 +90,9 @@ export function agentSession(call: Call): AgentSession {
     ended: call.ended,
     input,
     output,
+    get codec() {
+      return call.media.codec.name
+    },
     dtmf: call.dtmf.bind(call),
     sendDtmf: call.sendDtmf.bind(call),
     hangup: call.hangup.bind(call),
