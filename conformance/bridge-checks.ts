@@ -139,8 +139,10 @@ async function g729(folder: string): Promise<void> {
     await Promise.all([phone.passed, desk.passed])
     expectOctets(octets, far.payloads)
     const { forward, backward } = bridged?.stats() ?? {}
-    if ((forward?.relayed ?? 0) < packets / 2 || backward?.relayed !== forward?.relayed) {
-      throw new Error(`${forward?.relayed ?? 0} packets went there, ${backward?.relayed ?? 0} came back`)
+    // The last ones are still on their way back when the phone hangs up.
+    const back = backward?.relayed ?? 0
+    if ((forward?.relayed ?? 0) < packets / 2 || back < 0.9 * (forward?.relayed ?? 0)) {
+      throw new Error(`${forward?.relayed ?? 0} packets went there, ${back} came back`)
     }
   } finally {
     await endpoint.close()

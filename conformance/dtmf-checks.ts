@@ -207,7 +207,7 @@ async function tonesFromFfmpeg(folder: string): Promise<void> {
   const sent = `${keys}${keys}`
   const tones = [...sent.matchAll(/./g)].map(({ 0: key, index }) => {
     const [low, high] = DTMF_HZ[key] ?? [0, 0]
-    const start = 1.5 + index * 0.12
+    const start = 3 + index * 0.12
     return `between(t,${start},${start + 0.07})*0.15*(sin(2*PI*${low}*t)+sin(2*PI*${high}*t))`
   })
   const session = await openSession(true)
@@ -217,11 +217,11 @@ async function tonesFromFfmpeg(folder: string): Promise<void> {
   const child = program(
     'ffmpeg',
     '-loglevel error -re -f lavfi -i',
-    `aevalsrc=${tones.join('+').replaceAll(',', String.raw`\,`)}:s=8000:d=4.3:n=160`,
+    `aevalsrc=${tones.join('+').replaceAll(',', String.raw`\,`)}:s=8000:d=5.8:n=160`,
     ...`-acodec pcm_mulaw -f rtp rtp://${host}:${session.local.port}?pkt_size=172`.split(' '),
   )
   try {
-    await within(9000, child.ended, 'sent')
+    await within(12_000, child.ended, 'sent')
     await new Promise(resolve => setTimeout(resolve, 300))
   } finally {
     child.process.kill('SIGKILL')
