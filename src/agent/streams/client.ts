@@ -1,9 +1,9 @@
-import { createHmac } from 'node:crypto'
 import { engineChannel } from '../../call/engine-events.ts'
 import { createNodeRuntime } from '../../runtime/node.ts'
 import type { Runtime, Timer } from '../../runtime/runtime.ts'
 import type { WebSocketConnection } from '../../runtime/web.ts'
 import type { Agent, AgentSession } from '../agent.ts'
+import { twilioStreamSignature } from '../signatures/twilio.ts'
 import { BotSession } from './bot-session.ts'
 import type { SessionEndReason } from './bot-session.ts'
 import { EngineError } from './engine-error.ts'
@@ -19,11 +19,6 @@ import type { StreamAgentOptions, StreamSettings, StreamTarget } from './options
 export function streamAgent(options: StreamAgentOptions): Agent {
   const settings = checkedSettings(options)
   return { run: session => converse(session, settings) }
-}
-
-/** What `X-Twilio-Signature` has to be for a WebSocket: of the URL alone. */
-export function twilioStreamSignature(authToken: string, url: string): string {
-  return createHmac('sha1', authToken).update(url).digest('base64')
 }
 
 async function converse(session: AgentSession, settings: StreamSettings): Promise<void> {
