@@ -37,7 +37,8 @@ export async function* hoursOfSpeech(
 /** What is written in our documentation, for reading aloud. */
 export function pages(): string {
   const folder = join(repositoryRoot, 'docs')
-  const texts = readdirSync(folder).map(name => readFileSync(join(folder, name), 'utf8'))
+  const files = readdirSync(folder).filter(name => name.endsWith('.md'))
+  const texts = files.map(name => readFileSync(join(folder, name), 'utf8'))
   return texts.join('\n').replaceAll(/[^A-Za-z0-9.,?!\n ]/g, ' ')
 }
 
