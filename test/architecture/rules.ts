@@ -20,6 +20,7 @@ const house: Readonly<Record<string, readonly string[]>> = withLayersBelow({
   'media/session': ['media/audio'],
   call: ['sip/registration', 'media/session'],
   agent: ['call'],
+  'agent/sdk/openai-agents': ['agent'],
   trace: ['call'],
   testing: ['agent', 'trace'],
   cli: ['agent', 'trace', ''],
@@ -45,6 +46,7 @@ const dependencies: Readonly<Record<string, readonly string[]>> = {
   'media/codec': ['libopus-wasm'],
   'media/sdp': ['sdp-transform'],
   'sip/events': ['fast-xml-parser'],
+  'agent/sdk/openai-agents': ['@openai/agents-realtime'],
 }
 
 /**

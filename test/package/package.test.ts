@@ -1,4 +1,4 @@
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
@@ -21,6 +21,7 @@ t.test('the entries are those the design names', t => {
     'offhook/agent',
     'offhook/audio',
     'offhook/codec',
+    'offhook/openai-agents',
     'offhook/rtp',
     'offhook/sdp',
     'offhook/sip',
@@ -53,6 +54,25 @@ t.test('the tarball holds the compiled sources, their types and their maps, and 
   t.end()
 })
 
+/** What needs a package that whoever wants it installs, and which package. */
+const optional: Readonly<Record<string, string>> = {
+  'offhook/openai-agents': '@openai/agents-realtime',
+}
+
+t.test('an adapter without its package says what is missing; the others need nothing', t => {
+  for (const [name, needed] of Object.entries(optional)) {
+    t.ok(manifest.peerDependenciesMeta?.[needed]?.optional, `${needed} is an optional peer`)
+    writeFileSync(join(project, 'without.mjs'), `await import('${name}')`)
+    t.throws(
+      () => run(process.execPath, ['without.mjs'], project),
+      new RegExp(`Cannot find package '${needed}'`),
+    )
+    const [scope = ''] = needed.split('/')
+    symlinkSync(join(repositoryRoot, 'node_modules', scope), join(project, 'node_modules', scope))
+  }
+  t.end()
+})
+
 t.test('every entry can be imported', t => {
   writeFileSync(
     join(project, 'import.mjs'),
@@ -81,12 +101,14 @@ t.test('nothing but the named entries can be reached', t => {
 })
 
 t.test('the types are complete for a consumer who checks libraries too', t => {
+  // What the SDKs declare does not hold to that.
+  const checked = specifiers.filter(name => !Object.hasOwn(optional, name))
   writeFileSync(
     join(project, 'consumer.ts'),
     [
-      ...specifiers.map((name, index) => `import * as entry${index} from '${name}'`),
+      ...checked.map((name, index) => `import * as entry${index} from '${name}'`),
       "import { createEndpoint, type IncomingCall } from 'offhook'",
-      `export const entries: readonly object[] = [${specifiers.map((_, index) => `entry${index}`).join(', ')}]`,
+      `export const entries: readonly object[] = [${checked.map((_, index) => `entry${index}`).join(', ')}]`,
       'export async function answer(): Promise<void> {',
       "  const endpoint = await createEndpoint({ listen: ['udp://127.0.0.1:0'] })",
       '  await endpoint.serve(async (call: IncomingCall) => {',
@@ -96,6 +118,29 @@ t.test('the types are complete for a consumer who checks libraries too', t => {
       '}',
     ].join('\n'),
   )
+  t.equal(checkTypes('consumer.ts', false), '')
+  t.end()
+})
+
+t.test('the types of the adapters are complete', t => {
+  writeFileSync(
+    join(project, 'adapters.ts'),
+    [
+      "import { RealtimeAgent } from '@openai/agents-realtime'",
+      "import { runAgent, type Endpoint } from 'offhook'",
+      "import { openAiAgentsAgent, phoneTools } from 'offhook/openai-agents'",
+      'export async function answer(endpoint: Endpoint): Promise<void> {',
+      "  const agent = openAiAgentsAgent({ apiKey: 'key', agent: phone => new RealtimeAgent({ name: 'Desk', tools: phoneTools(phone) }) })",
+      '  await runAgent(endpoint, agent)',
+      '}',
+    ].join('\n'),
+  )
+  t.equal(checkTypes('adapters.ts', true), '')
+  t.end()
+})
+
+/** What the compiler says of a file of the project. */
+function checkTypes(file: string, skipLibCheck: boolean): string {
   writeFileSync(
     join(project, 'tsconfig.json'),
     JSON.stringify({
@@ -106,15 +151,15 @@ t.test('the types are complete for a consumer who checks libraries too', t => {
         strict: true,
         exactOptionalPropertyTypes: true,
         noEmit: true,
+        skipLibCheck,
         types: ['node'],
         typeRoots: [join(repositoryRoot, 'node_modules', '@types')],
       },
-      files: ['consumer.ts'],
+      files: [file],
     }),
   )
-  t.equal(runTool('typescript/bin/tsc', ['-p', project], project), '')
-  t.end()
-})
+  return runTool('typescript/bin/tsc', ['-p', project], project)
+}
 
 t.test('the command is installed and explains itself', t => {
   const help = run(join(project, 'node_modules', '.bin', 'offhook'), ['--help'], project)

@@ -8,6 +8,7 @@ export const repositoryRoot: string = findRoot(dirname(fileURLToPath(import.meta
 export interface PackageManifest {
   readonly name: string
   readonly version: string
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>
   readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>
 }
 
