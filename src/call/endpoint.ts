@@ -15,6 +15,7 @@ import type { Flow } from '../sip/transport/flow.ts'
 import type { Call } from './call.ts'
 import type { CallContext, Cancellable } from './call-types.ts'
 import { gateOf } from './admission.ts'
+import { newCallId } from './call-ids.ts'
 import { SafeEmitter } from './emitter.ts'
 import type { CloseOptions, EndpointEvents, EndpointStats } from './endpoint-types.ts'
 import { IncomingCall } from './incoming-call.ts'
@@ -62,6 +63,8 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
   #refused = 0
   #closed: Promise<void> | undefined
   #whenIdle: (() => void)[] = []
+  /** Asked about each call to us before the handler is; false: it is refused already. @internal */
+  readonly doors: Set<(call: IncomingCall) => boolean> = new Set()
   /** Media being closed: recordings still to be written. */
   readonly #closings = new Set<Promise<void>>()
 
@@ -350,6 +353,7 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
       replaces: this.#transfers.replacedBy(session.invite),
     })
     this.#calls.add(call)
+    for (const door of this.doors) if (!door(call)) return
     void this.#run(handler, call)
   }
 
@@ -383,11 +387,6 @@ export class Endpoint extends SafeEmitter<EndpointEvents> {
     void closing.finally(() => this.#closings.delete(closing))
     if (this.#calls.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
-}
-
-/** Ours, not the Call-ID: short, and the same alphabet in logs, URLs and file names. */
-function newCallId({ random }: Runtime): string {
-  return `c${Buffer.from(random.bytes(10)).toString('hex')}`
 }
 
 function isAbort(error: unknown): boolean {

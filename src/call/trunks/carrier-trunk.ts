@@ -4,9 +4,12 @@ import type { Call } from '../call.ts'
 import { checkHeaders, parseTarget } from '../checks.ts'
 import { SafeEmitter } from '../emitter.ts'
 import type { Endpoint } from '../endpoint.ts'
+import type { IncomingCall } from '../incoming-call.ts'
 import type { CallOptions } from '../outgoing-call.ts'
 import type { Registration } from '../registration.ts'
 import type { Trunk } from '../trunk.ts'
+import { CallSlots } from './call-slots.ts'
+import type { CallSlotStats } from './call-slots.ts'
 import { dialInOrder } from './dial.ts'
 import type { TrunkCallOptions, Way } from './dial.ts'
 import { isEdgesFault, isSick } from './failures.ts'
@@ -28,6 +31,8 @@ export interface TrunkStats {
   readonly edges: readonly EdgeStatus[]
   /** Attempts by `cps`: each edge that was tried counts. */
   readonly cps: PacerStats
+  /** By `maxCalls`. */
+  readonly calls: CallSlotStats
   /** OPTIONS sent. */
   readonly probes: number
   /** Calls answered. */
@@ -54,11 +59,12 @@ export function createTrunk(endpoint: Endpoint, options: TrunkOptions): CarrierT
 
 export class CarrierTrunk extends SafeEmitter<TrunkEvents> {
   readonly options: TrunkOptions
-  /** With `auth: 'register'`: await its `ready`. */
-  readonly registration: Registration | undefined
+  /** With `auth: 'register'`: one for each edge. */
+  readonly registrations: readonly Registration[]
   readonly #endpoint: Endpoint
   readonly #health: EdgeHealth
   readonly #pacer: Pacer
+  readonly #slots: CallSlots
   readonly #prober: Prober | undefined
   #state: TrunkState = 'unknown'
   #answered = 0
@@ -68,7 +74,7 @@ export class CarrierTrunk extends SafeEmitter<TrunkEvents> {
   /** @internal */
   constructor(endpoint: Endpoint, options: TrunkOptions) {
     super()
-    const { edges, health, cps, name } = options
+    const { edges, health, cps, maxCalls, name } = options
     this.options = options
     this.#endpoint = endpoint
     this.#health = new EdgeHealth(
@@ -76,9 +82,16 @@ export class CarrierTrunk extends SafeEmitter<TrunkEvents> {
       health?.downAfter ?? 3,
     )
     this.#pacer = new Pacer(endpoint.clock, cps, name)
-    this.registration = this.#register()
+    this.#slots = new CallSlots(maxCalls, name)
+    endpoint.doors.add(this.#door)
+    this.registrations = edges.flatMap((edge, index) => this.#register(edge, index))
     if (health === undefined) return
     this.#prober = new Prober(this.#probeHost(endpoint.clock, endpoint.random), health, edges.length)
+  }
+
+  /** With `auth: 'register'` that at the first edge: await its `ready`. */
+  get registration(): Registration | undefined {
+    return this.registrations[0]
   }
 
   get name(): string {
@@ -99,6 +112,7 @@ export class CarrierTrunk extends SafeEmitter<TrunkEvents> {
       state: this.#state,
       edges: this.#health.edges,
       cps: this.#pacer.stats(),
+      calls: this.#slots.stats(),
       probes: this.#prober?.sent ?? 0,
       answered: this.#answered,
       failed: this.#failed,
@@ -134,9 +148,10 @@ export class CarrierTrunk extends SafeEmitter<TrunkEvents> {
   /** Takes the registration away, and asks no edge any more. Calls go on. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#endpoint.doors.delete(this.#door)
     this.#prober?.close()
     this.#pacer.close()
-    await this.registration?.unregister()
+    await Promise.all(this.registrations.map(registration => registration.unregister()))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -169,10 +184,12 @@ export class CarrierTrunk extends SafeEmitter<TrunkEvents> {
 
   async #dial(index: number, target: string, trunk: Trunk, options: CallOptions): Promise<Call> {
     const { codecs, srtp, dtmf, headers, maxDurationMs } = this.options
-    await this.#pacer.turn(options.signal)
-    const { registration } = this
-    const registered = index === 0 && registration?.state === 'registered'
+    const giveBack = this.#slots.take('outbound')
+    if (giveBack === undefined) throw this.#slots.refusal()
     try {
+      await this.#pacer.turn(options.signal)
+      const registration = this.registrations[index]
+      const registered = registration?.state === 'registered'
       const call = await this.#endpoint.call(target, {
         ...(codecs === undefined ? {} : { codecs }),
         ...(srtp === undefined ? {} : { srtp }),
@@ -184,9 +201,11 @@ export class CarrierTrunk extends SafeEmitter<TrunkEvents> {
       })
       this.#answered++
       trunkOfCall.set(call, this.name)
+      void call.ended.then(giveBack)
       this.#heard(index)
       return call
     } catch (error) {
+      giveBack()
       if (isEdgesFault(error)) this.#lost(index, (error as Error).message)
       else if (error instanceof SipError && (error.code === 'SIP_RESPONSE' || error.code === 'SIP_AUTH'))
         this.#heard(index)
@@ -225,18 +244,32 @@ export class CarrierTrunk extends SafeEmitter<TrunkEvents> {
     return account ?? 'offhook'
   }
 
-  #register(): Registration | undefined {
-    const { auth, edges, credentials, caller } = this.options
-    if (auth !== 'register' || credentials === undefined) return undefined
-    const { host, uri } = edges[0]!
-    const aor =
+  /** A call to us that `admitTrunk` knew by our name takes a line, too. */
+  readonly #door = (call: IncomingCall): boolean => {
+    if (call.admission?.user !== this.name) return true
+    const giveBack = this.#slots.take('inbound')
+    if (giveBack !== undefined) {
+      void call.ended.then(giveBack)
+      return true
+    }
+    const { statusCode, retryAfterSeconds: seconds } = this.#slots.rule
+    call.reject(statusCode, seconds === 0 ? {} : { headers: [['Retry-After', String(seconds)]] })
+    return false
+  }
+
+  #register({ host, uri }: TrunkEdge, index: number): readonly Registration[] {
+    const { auth, credentials, caller } = this.options
+    if (auth !== 'register' || credentials === undefined) return []
+    const transport = uri.slice(`sip:${host}`.length)
+    const where =
       typeof credentials === 'function'
-        ? caller!
-        : `sip:${this.#user()}@${host}${uri.slice(`sip:${host}`.length)}`
-    const registration = this.#endpoint.register({ aor, credentials })
-    registration.on('registered', () => this.#heard(0))
-    registration.on('failed', error => this.#lost(0, error.message))
-    return registration
+        ? // The address of record is the same everywhere; only the first edge has to be its own domain.
+          { aor: caller!, ...(index === 0 ? {} : { registrar: uri }) }
+        : { aor: `sip:${this.#user()}@${host}${transport}` }
+    const registration = this.#endpoint.register({ ...where, credentials })
+    registration.on('registered', () => this.#heard(index))
+    registration.on('failed', error => this.#lost(index, error.message))
+    return [registration]
   }
 
   #probeHost(clock: Clock, random: Random): ConstructorParameters<typeof Prober>[0] {

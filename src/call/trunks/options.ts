@@ -7,6 +7,8 @@ import type { CarrierIdHeader } from '../carrier-ids.ts'
 import { checkHeaders, parseTarget } from '../checks.ts'
 import type { CodecName } from '../options.ts'
 import type { Carrier, TrunkAuth, TrunkTransport } from './carrier.ts'
+import { maxCallsRule } from './call-slots.ts'
+import type { MaxCallsSettings } from './call-slots.ts'
 import { carriers } from './carriers.ts'
 import type { CarrierName } from './carriers.ts'
 import { escapeUser, formatNumber } from './numbers.ts'
@@ -44,6 +46,8 @@ export interface TrunkSettings {
   readonly headers?: HeaderList
   /** Calls a second; default what the carrier has published, Infinity for no limit. */
   readonly cps?: number | CpsSettings
+  /** Calls at once, both ways together; default no limit but the endpoint's. */
+  readonly maxCalls?: number | MaxCallsSettings
   /** Hangs up so long after the answer, milliseconds. */
   readonly maxDurationMs?: number
   readonly health?: TrunkHealthSettings | false
@@ -102,6 +106,7 @@ export interface TrunkOptions {
   readonly numbers: NumberSettings
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly cps: Required<CpsSettings>
+  readonly maxCalls: Required<MaxCallsSettings>
   readonly maxDurationMs: number | undefined
   readonly health: Required<TrunkHealthSettings> | undefined
   readonly failover: Required<FailoverSettings>
@@ -159,6 +164,7 @@ export function trunkOptions(carrier: Carrier, settings: TrunkSettings): TrunkOp
     numbers,
     headers: [...tokenHeader(carrier, auth, token), ...usernameHeader(carrier, auth, settings), ...all],
     cps: cpsRule(settings.cps ?? carrier.cps),
+    maxCalls: maxCallsRule(settings.maxCalls),
     maxDurationMs: settings.maxDurationMs,
     health: healthOf(carrier, settings.health),
     failover: { statuses: [503], afterTrying: false, ...settings.failover },
