@@ -7,6 +7,13 @@ export interface PacedStream {
    * the stream advances its timestamp past them; `now` is the present. Adding and removing streams from within is allowed.
    */
   tick(dueAt: number, skipped: number, now: number): void
+  /**
+   * What `tick` left for later, called when every stream that is due together has had its tick: one step for all calls before the next for
+   * any keeps the code of a step in the processor's caches.
+   */
+  speak?(): void
+  /** What `speak` left for the kernel, whose code pushes ours out of the caches; called when every stream has spoken. */
+  flush?(): void
 }
 
 export interface PacedHandle {
@@ -92,6 +99,11 @@ export class Pacer {
   #timer: Timer | undefined
   #timerSlot = Infinity
   #running = false
+  /** Those whose turn it is, in order. */
+  readonly #round: (Entry | undefined)[] = []
+  #roundSize = 0
+  #failed = false
+  #failure: unknown
   // The last slot that was run.
   #current = 0
   readonly #errors = new Uint32Array(BINS)
@@ -232,8 +244,6 @@ export class Pacer {
     this.#timerSlot = Infinity
     this.#running = true
     this.#wakeups += 1
-    let failed = false
-    let failure: unknown
     const reached = this.#slotAt(this.#clock.now() + EARLY_MS)
     // After a stall of more than a round each slot is visited once; its entries know how much they missed.
     const first = Math.max(this.#current + 1, reached - this.#wheel.length + 1)
@@ -251,20 +261,56 @@ export class Pacer {
         }
         try {
           this.#tick(entry, reached)
+          this.#round[this.#roundSize] = entry
+          this.#roundSize += 1
         } catch (error) {
-          this.#drop(entry)
-          if (this.#onError !== undefined) this.#onError(error, entry.stream)
-          else if (!failed) {
-            failed = true
-            failure = error
-          }
+          this.#fails(entry, error)
         }
       }
     }
+    this.#endRound()
     this.#current = Math.max(this.#current, reached)
     this.#running = false
     this.#armNext()
-    if (failed) throw failure
+    if (!this.#failed) return
+    const failure = this.#failure
+    this.#failed = false
+    this.#failure = undefined
+    throw failure
+  }
+
+  #endRound(): void {
+    const round = this.#round
+    const size = this.#roundSize
+    for (let i = 0; i < size; i += 1) {
+      const entry = round[i]!
+      if (entry.removed) continue
+      try {
+        entry.stream.speak?.()
+      } catch (error) {
+        this.#fails(entry, error)
+      }
+    }
+    for (let i = 0; i < size; i += 1) {
+      const entry = round[i]!
+      round[i] = undefined
+      if (entry.removed) continue
+      try {
+        entry.stream.flush?.()
+      } catch (error) {
+        this.#fails(entry, error)
+      }
+    }
+    this.#roundSize = 0
+  }
+
+  #fails(entry: Entry, error: unknown): void {
+    this.#drop(entry)
+    if (this.#onError !== undefined) this.#onError(error, entry.stream)
+    else if (!this.#failed) {
+      this.#failed = true
+      this.#failure = error
+    }
   }
 
   #tick(entry: Entry, reached: number): void {

@@ -1,78 +1,23 @@
-import type { Clock, Random, Resolver, UdpSocket } from '../../runtime/runtime.ts'
+import type { Clock, UdpSocket } from '../../runtime/runtime.ts'
 import type { LiveAudioSink } from '../audio/audio-sink.ts'
 import type { LiveAudioSource } from '../audio/audio-source.ts'
 import type { AudioCodec } from '../codec/codec.ts'
-import type { PlayoutDelayOptions } from '../rtp/jitter-options.ts'
 import { SymmetricLatch } from '../rtp/latch.ts'
 import type { SymmetricLatchSnapshot } from '../rtp/latch.ts'
 import { MediaTimeout } from '../rtp/media-timeout.ts'
 import type { PacedStream } from '../rtp/pacer.ts'
-import type { Stranger } from '../rtp/strangers.ts'
-import type { ReceivedDigit, StartedDigit } from '../rtp/telephone-event-receiver.ts'
 import type { MediaAddress, NegotiatedAudio } from '../sdp/negotiated.ts'
 import { familyOf, resolveRemote } from './addresses.ts'
 import { MediaCrypto } from './crypto.ts'
 import type { DigitSender } from './digit-sender.ts'
+import type { ControlChannel, FlowOptions, TurnListener } from './flow-types.ts'
 import type { FlowBridge } from './media-bridge.ts'
 import { MediaReceiver } from './receiver.ts'
 import { scratchFrames } from './scratch.ts'
 import { MediaSender } from './sender.ts'
 
-/** What happens on the way, to be told to the owner. */
-export interface FlowEvents {
-  onFirstPacket(remote: MediaAddress, codec: string | undefined): void
-  /** The peer sends with another codec than before. */
-  onCodec(codec: string): void
-  /** The peer's packets come from elsewhere than its SDP says, and ours go there now. */
-  onLatched(remote: MediaAddress): void
-  /** Somebody else sends to our port; one is told of at a time, and rarely. */
-  onStranger(stranger: Stranger): void
-  onTimeout(silentMs: number): void
-  onDigitStart(digit: StartedDigit): void
-  onDigit(digit: ReceivedDigit): void
-}
-
-/** One turn is done: what was heard and sent in it, `undefined` where nothing flowed. */
-export type TurnListener = (
-  dueAt: number,
-  heard: Int16Array | undefined,
-  sent: Int16Array | undefined,
-) => void
-
-/** RTCP of a call as the flow meets it. */
-export interface ControlChannel {
-  /** A compound packet as its sender wrote it: where SRTP was agreed on it has been authenticated and decrypted. */
-  datagram(bytes: Uint8Array, address: string, port: number, now: number): void
-  /** In the first turn from the flow's `controlDueAt` on. */
-  tick(now: number): void
-}
-
-export interface FlowOptions {
-  readonly clock: Clock
-  readonly random: Random
-  readonly resolver: Resolver | undefined
-  readonly socket: UdpSocket
-  readonly codecs: readonly AudioCodec[]
-  readonly source: LiveAudioSource
-  readonly sink: LiveAudioSink
-  readonly digits: DigitSender
-  readonly frameMs: number
-  readonly idle: 'silence' | 'off'
-  readonly symmetric: boolean
-  /** How long the peer may be silent, ms; 0 for ever. */
-  readonly timeoutMs: number
-  /** How long its first packet may take, also after a hold, ms; 0 for ever. */
-  readonly firstPacketTimeoutMs: number
-  /** How long sound waits for stragglers. */
-  readonly delay: PlayoutDelayOptions | undefined
-  /** When the frames' timestamps began. */
-  readonly startedAt: number
-  readonly events: FlowEvents
-}
-
 /** RTP of one call both ways, turn by turn, as the last agreement has it. */
 export class MediaFlow implements PacedStream {
-  readonly receiver: MediaReceiver
   readonly sender: MediaSender
   /** Set while somebody records. */
   onTurn: TurnListener | undefined
@@ -81,6 +26,7 @@ export class MediaFlow implements PacedStream {
   /** When `control` wants its turn, ms; here, so that a turn without RTCP reads nothing of it. */
   controlDueAt: number = Infinity
   readonly #options: FlowOptions
+  readonly #receiver: MediaReceiver
   // What every packet needs lies in the flow itself: with hundreds of calls each object on the way costs the processor a wait.
   readonly #clock: Clock
   readonly #source: LiveAudioSource
@@ -108,6 +54,13 @@ export class MediaFlow implements PacedStream {
   #trusted: string | undefined
   #skippedTicks = 0
   #bridged: FlowBridge | undefined
+  /** The packet that waits for the next turn, whose it is and when it came. */
+  #waiting: Uint8Array | undefined
+  #waitingFrom: Pick<MediaAddress, 'address' | 'port'> | undefined
+  #waitingAt = 0.5
+  /** Set from `tick` to `speak`, with the turns that were skipped before. */
+  #speaks = false
+  #skipped = 0
 
   constructor(options: FlowOptions) {
     const { clock, events, source, sink, timeoutMs, firstPacketTimeoutMs } = options
@@ -124,7 +77,7 @@ export class MediaFlow implements PacedStream {
       initialMs: firstPacketTimeoutMs,
       runningMs: timeoutMs,
     })
-    this.receiver = new MediaReceiver({
+    this.#receiver = new MediaReceiver({
       codecs: options.codecs,
       sampleRate: source.sampleRate,
       frameMs: options.frameMs,
@@ -136,6 +89,12 @@ export class MediaFlow implements PacedStream {
       },
     })
     this.sender = new MediaSender({ ...options, sampleRate: sink.sampleRate })
+  }
+
+  /** It knows of everything that came. */
+  get receiver(): MediaReceiver {
+    this.#settle()
+    return this.#receiver
   }
 
   /** What was agreed last. */
@@ -175,8 +134,9 @@ export class MediaFlow implements PacedStream {
   }
 
   bridge(bridge: FlowBridge | undefined): void {
+    this.#settle()
     this.#bridged = bridge
-    this.receiver.relay = bridge?.outgoing
+    this.#receiver.relay = bridge?.outgoing
   }
 
   /** Who spoke beside the peer, and where the peer is; `undefined` before the first agreement. */
@@ -195,13 +155,14 @@ export class MediaFlow implements PacedStream {
   }
 
   apply(audio: NegotiatedAudio): void {
+    this.#settle()
     this.#audio = audio
     this.#secure(audio)
-    this.receiver.configure(audio)
+    this.#receiver.configure(audio)
     this.sender.configure(audio)
     this.#options.digits.configure(audio)
     const receives = audio.direction === 'sendrecv' || audio.direction === 'recvonly'
-    if (receives && !this.#receives) this.receiver.restart()
+    if (receives && !this.#receives) this.#receiver.restart()
     this.#receives = receives
     if (!sendsIn(audio)) this.#options.digits.interrupt()
     this.#aim(audio)
@@ -211,6 +172,7 @@ export class MediaFlow implements PacedStream {
 
   /** Silence counts as a fault only where media is expected, we are to receive, and nobody is on hold. */
   watch(expectMedia: boolean): void {
+    this.#settle()
     this.#expectMedia = expectMedia
     const timeout = this.#timeout
     if (!expectMedia || !this.#receives || this.#audio?.held !== false) {
@@ -222,6 +184,23 @@ export class MediaFlow implements PacedStream {
       this.#waitingSince = this.#lastPacketAt
     }
     timeout.resume(this.#lastPacketAt)
+  }
+
+  /**
+   * What comes to the port of RTP. The next packet of a stream that runs waits for the turn in which it may be heard, as nobody can tell
+   * the difference: its code is at hand then, and not when the process has just woken from the kernel for this one packet.
+   */
+  arrive(bytes: Uint8Array, remote: Pick<MediaAddress, 'address' | 'port'>): void {
+    this.#settle()
+    const now = this.#clock.now()
+    const ordinary = ((bytes[1] as number) & 0x7f) === this.#receiver.payloadType
+    if (!ordinary || this.#bridged !== undefined) {
+      this.datagram(bytes, remote.address, remote.port, now)
+      return
+    }
+    this.#waiting = bytes
+    this.#waitingFrom = remote
+    this.#waitingAt = now
   }
 
   /** What came to the port of RTP, where RTCP may come too (RFC 5761 §4); `now` is when it came. */
@@ -242,7 +221,7 @@ export class MediaFlow implements PacedStream {
       }
       bytes = bytes.subarray(0, length)
     }
-    if (!this.receiver.datagram(bytes, address, port, latch, now)) {
+    if (!this.#receiver.datagram(bytes, address, port, latch, now)) {
       const stranger = latch.takeReport()
       if (stranger !== undefined) this.#options.events.onStranger(stranger)
       return
@@ -290,21 +269,50 @@ export class MediaFlow implements PacedStream {
   close(): void {
     this.#bridged?.close()
     this.receiver.digits.flush()
+    this.#speaks = false
     this.#crypto?.close()
     this.sender.close()
-    this.receiver.close()
+    this.#receiver.close()
   }
 
   /** The pacer's turn, due at `dueAt`; `skipped` turns before it never came. */
   tick(dueAt: number, skipped: number, now: number): void {
+    this.#settle()
     this.#skippedTicks += skipped
     const bridge = this.#bridged
-    const heard = bridge === undefined ? this.#hear(now, dueAt) : this.#hearBridged(bridge, now, dueAt)
-    const sent = bridge === undefined ? this.#say(skipped) : bridge.incoming.say(skipped, now)
-    if (this.onTurn !== undefined) this.onTurn(dueAt, heard, sent)
+    if (bridge === undefined && this.onTurn === undefined) {
+      this.#hear(now, dueAt)
+      this.#skipped = skipped
+      this.#speaks = true
+    } else this.#wholeTurn(bridge, dueAt, skipped, now)
     if (now >= this.controlDueAt) this.control?.tick(now)
     // After a stall what came meanwhile is still in the socket: the next turn knows better.
     if (skipped === 0 && now - this.#lastPacketAt >= this.#patienceMs) this.#checkTimeout(now)
+  }
+
+  speak(): void {
+    if (!this.#speaks) return
+    this.#speaks = false
+    this.#say(this.#skipped)
+  }
+
+  flush(): void {
+    this.sender.flush()
+  }
+
+  #settle(): void {
+    const bytes = this.#waiting
+    const from = this.#waitingFrom
+    if (bytes === undefined || from === undefined) return
+    this.#waiting = undefined
+    this.datagram(bytes, from.address, from.port, this.#waitingAt)
+  }
+
+  // What is heard and what is said belong together here, and the frames are good until the next call's turn.
+  #wholeTurn(bridge: FlowBridge | undefined, dueAt: number, skipped: number, now: number): void {
+    const heard = bridge === undefined ? this.#hear(now, dueAt) : this.#hearBridged(bridge, now, dueAt)
+    const sent = bridge === undefined ? this.#say(skipped) : bridge.incoming.say(skipped, now)
+    if (this.onTurn !== undefined) this.onTurn(dueAt, heard, sent)
   }
 
   #secure({ crypto }: NegotiatedAudio): void {
@@ -326,27 +334,27 @@ export class MediaFlow implements PacedStream {
   }
 
   #hear(now: number, dueAt: number): Int16Array | undefined {
-    this.receiver.expireDigits(now)
+    this.#receiver.expireDigits(now)
     if (!this.#receives) return undefined
-    const concealed = this.receiver.frame(now, this.#frame)
+    const concealed = this.#receiver.frame(now, this.#frame)
     this.#source.push(this.#frame, dueAt - this.#startedAt, concealed)
     return this.#frame
   }
 
   // Of a bridged call only what somebody listens to is decoded.
   #hearBridged(bridge: FlowBridge, now: number, dueAt: number): Int16Array | undefined {
-    this.receiver.expireDigits(now)
+    this.#receiver.expireDigits(now)
     if (!this.#receives) return undefined
     const { outgoing } = bridge
     if (!outgoing.listens) {
       if (bridge.draining > 0) {
         bridge.draining -= 1
-        this.receiver.frame(now, this.#frame)
+        this.#receiver.frame(now, this.#frame)
       }
       return undefined
     }
     bridge.draining = DRAIN_TURNS
-    const concealed = this.receiver.frame(now, this.#frame)
+    const concealed = this.#receiver.frame(now, this.#frame)
     if (bridge.tap) this.#source.push(this.#frame, dueAt - this.#startedAt, concealed)
     outgoing.heard(this.#frame)
     return this.#frame
@@ -369,7 +377,7 @@ export class MediaFlow implements PacedStream {
     if (address !== signalled?.address || port !== signalled.port) events.onLatched(found)
     if (this.#heard) return
     this.#heard = true
-    events.onFirstPacket(found, this.receiver.codec)
+    events.onFirstPacket(found, this.#receiver.codec)
   }
 
   /** Points at the peer's address; a name is looked up first, and until then nothing is sent. */
@@ -382,7 +390,7 @@ export class MediaFlow implements PacedStream {
       this.#sends = sends
       const mode = this.#options.symmetric ? 'latch' : 'strict'
       // With SRTP only packets that were authenticated come to the latch.
-      const traits = { clockRate: this.receiver.clockRate, authenticated: audio.crypto !== undefined }
+      const traits = { clockRate: this.#receiver.clockRate, authenticated: audio.crypto !== undefined }
       if (this.#latch !== undefined) {
         this.#latch.reset(remote, traits)
         return

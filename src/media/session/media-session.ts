@@ -23,7 +23,7 @@ import { familyOf, reachable } from './addresses.ts'
 import type { OfferWishes } from './offer-wishes.ts'
 import { EarlyPackets } from './early-packets.ts'
 import { MediaFlow } from './flow.ts'
-import type { TurnListener } from './flow.ts'
+import type { TurnListener } from './flow-types.ts'
 import { SessionRecordings } from './recordings.ts'
 import { RtcpSession, rtcpOptions } from './rtcp-session.ts'
 import { changeBetween, mediaStats } from './summaries.ts'
@@ -449,7 +449,7 @@ export class MediaSession {
         onDigit: digit => this.#digitsIn.eventEnded(digit),
       },
     })
-    const receive: UdpSocket['onMessage'] = (data, remote) => flow.datagram(data, remote.address, remote.port)
+    const receive: UdpSocket['onMessage'] = (data, remote) => flow.arrive(data, remote)
     this.#port.rtp.onMessage = receive
     flow.watch(this.#expectMedia)
     if (this.#trusted !== undefined) flow.trust(this.#trusted)

@@ -52,6 +52,9 @@ export class MediaSender {
   #channels = 1
   /** What the peer reports to lose, percent; `undefined` before it has. */
   #peerLoss: number | undefined
+  /** Made in this turn, and not yet sent. */
+  #held: Uint8Array | undefined
+  #heldFor: MediaAddress | undefined
 
   constructor(options: SenderOptions) {
     this.out = options.socket
@@ -145,6 +148,7 @@ export class MediaSender {
     remote: MediaAddress,
   ): void {
     this.#send(this.#rtp.relayed(view, payloadType, marker, sequence, timestamp), remote)
+    this.flush()
   }
 
   /** What waits for a packet to be full is left out, its time goes by: another stream goes on from here. */
@@ -260,8 +264,20 @@ export class MediaSender {
     return length === this.#converted.length ? this.#converted : this.#converted.subarray(0, length)
   }
 
-  #send(packet: Uint8Array, remote: MediaAddress): void {
+  /** What the turn made leaves. */
+  flush(): void {
+    const packet = this.#held
+    const remote = this.#heldFor
+    if (packet === undefined || remote === undefined) return
+    this.#held = undefined
     this.out.send(packet, remote.port, remote.address)
+  }
+
+  // A turn seldom makes more than one.
+  #send(packet: Uint8Array, remote: MediaAddress): void {
+    this.flush()
+    this.#held = packet
+    this.#heldFor = remote
   }
 }
 

@@ -220,6 +220,48 @@ t.test('without a listener the error leaves through the timer, and the others st
   pacer.close()
 })
 
+t.test(
+  'all streams of a turn are ticked before any speaks, and speak before any flushes; who is removed meanwhile does neither',
+  async t => {
+    const { clock, pacer } = setUp({ slotMs: 10 })
+    const steps: string[] = []
+    const handles = new Map<string, PacedHandle>()
+    for (const name of ['a', 'b', 'c', 'd']) {
+      const step = (what: string) => (): void => {
+        steps.push(`${name} ${what}`)
+        if (name === 'a' && what === 'tick') handles.get('c')?.remove()
+        if (name === 'a' && what === 'speak') handles.get('d')?.remove()
+      }
+      handles.set(name, pacer.add({ tick: step('tick'), speak: step('speak'), flush: step('flush') }))
+    }
+    await clock.advance(20)
+    t.same(steps, ['a tick', 'b tick', 'd tick', 'a speak', 'b speak', 'a flush', 'b flush'])
+    await clock.advance(20)
+    t.same(steps.slice(7), ['a tick', 'b tick', 'a speak', 'b speak', 'a flush', 'b flush'])
+    pacer.close()
+  },
+)
+
+for (const step of ['speak', 'flush'] as const)
+  t.test(`a stream that throws in ${step} is removed; the others go on`, async t => {
+    const failures: unknown[] = []
+    const { clock, pacer } = setUp({ slotMs: 10, onError: error => failures.push(error) })
+    let flushed = 0
+    pacer.add({
+      tick() {},
+      [step]() {
+        throw new Error('broken')
+      },
+    })
+    pacer.add({ tick() {}, flush: () => (flushed += 1) })
+    await clock.advance(200)
+    t.match(failures, [{ message: 'broken' }])
+    t.equal(failures.length, 1)
+    t.equal(flushed, 10)
+    t.equal(pacer.size, 1)
+    pacer.close()
+  })
+
 t.test('the pacing error is measured against the due time', async t => {
   const clock = new VirtualClock()
   let wakeup = 0

@@ -92,6 +92,26 @@ function besidesTone(samples: Int16Array): number {
   return levelDbfs(Int16Array.from(samples, (sample, i) => (i < 4 ? 0 : sample + (samples[i - 4] ?? 0))))
 }
 
+t.test('the figures count a packet as soon as it is there, and a new agreement does not lose it', async t => {
+  const pair = await Pair.open({ conditions: { delayMs: 1 } })
+  const peer = await RawPeer.open(pair, '0 PCMU/8000', '8 PCMA/8000')
+  await peer.speak(PCMU, 0, 25)
+  t.equal(peer.to.stats().packetsReceived, 25)
+  // Three within one turn: each counts at once.
+  for (let more = 1; more <= 3; more += 1) {
+    peer.send(new Uint8Array(160).fill(0xff), 0, false)
+    peer.timestamp = (peer.timestamp + 160) >>> 0
+    await pair.clock.advance(2)
+    t.equal(peer.to.stats().packetsReceived, 25 + more)
+  }
+  peer.send(new Uint8Array(160).fill(0xff), 0, false)
+  await pair.clock.advance(1.5)
+  peer.offer('8 PCMA/8000')
+  t.equal(peer.to.stats().packetsReceived, 29)
+  await pair.close()
+  t.equal(peer.to.stats().packetsReceived, 29)
+})
+
 t.test(
   'the peer changes codec by payload type, without a word in SDP: the tone goes on unbroken',
   async t => {
