@@ -23,6 +23,28 @@ export { EngineError } from './streams/engine-error.ts'
 export type { EngineProblem } from './streams/engine-error.ts'
 export { streamIds, twilioCallSid } from './streams/ids.ts'
 export type { StreamIds } from './streams/ids.ts'
+export { streamServer } from './stream-server/server.ts'
+export type { StreamServer, StreamServerStats } from './stream-server/server.ts'
+export type {
+  RefusalKind,
+  StreamCall,
+  StreamLimits,
+  StreamPath,
+  StreamRefusal,
+  StreamServerOptions,
+  StreamSession,
+} from './stream-server/options.ts'
+export type { StreamAuth } from './stream-server/auth.ts'
+export {
+  CarrierControlError,
+  plivoControl,
+  telnyxControl,
+  twilioControl,
+  vonageControl,
+} from './stream-server/control.ts'
+export type { CarrierControl, ControlledCall } from './stream-server/control.ts'
+export { plivoStream, texmlConnectStream, twimlConnectStream, vonageNcco } from './stream-server/answers.ts'
+export type { StreamPlace } from './stream-server/answers.ts'
 export { SignatureError } from './signatures/signature-error.ts'
 export type { SignatureProblem, SignatureScheme } from './signatures/signature-error.ts'
 export type { SignedHeaders } from './signatures/signed-request.ts'

@@ -59,6 +59,8 @@ export interface CallMedia {
   readonly discarded: number
   /** Other sources that sent RTP to our port, and their packets with the peer's SSRC; absent when there were none. */
   readonly strangers?: { readonly sources: number; readonly packets: number; readonly spoofed: number }
+  /** Of a call over a carrier's WebSocket: what it did too much or not well, by name, where above 0. */
+  readonly counters?: Readonly<Record<string, number>>
   /** Milliseconds the jitter buffer held audio back at the end. */
   readonly bufferMs: number
   readonly quality: CallQuality

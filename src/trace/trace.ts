@@ -4,6 +4,8 @@ import { carrierIds, carrierIdHeaders } from '../call/carrier-ids.ts'
 import type { CallDiagnostics } from '../call/diagnostics.ts'
 import { callChannel } from '../call/diagnostics.ts'
 import type { CallEnded } from '../call/call-ended.ts'
+import { streamChannel } from '../call/stream-events.ts'
+import type { StreamEvent } from '../call/stream-events.ts'
 import { engineChannel } from '../call/engine-events.ts'
 import type { EngineEvent } from '../call/engine-events.ts'
 import { mediaDtmfChannel, mediaEventChannel } from '../media/session/diagnostics.ts'
@@ -28,6 +30,7 @@ import { formatLadder, summarise } from './ladder.ts'
 import { callKey, methodOf, placeOf } from './parties.ts'
 import type { MessagePlace } from './parties.ts'
 import type { KeptTransfers } from './transfers.ts'
+import { beginningOf, streamedCall, streamedMedia } from './streams.ts'
 import { noteTransfer } from './transfers.ts'
 
 export interface TraceOptions {
@@ -116,6 +119,7 @@ export class Trace {
       mediaDtmfChannel.subscribe(event => this.#dtmf(event)),
       mediaEventChannel.subscribe(event => this.#media(event)),
       engineChannel.subscribe(event => this.#engine(event)),
+      streamChannel.subscribe(event => this.#stream(event)),
     ]
   }
 
@@ -215,13 +219,17 @@ export class Trace {
   }
 
   #ended(trace: CallTrace, call: Call, ended: CallEnded, at: number): void {
-    trace.ended = ended
-    trace.at.end ??= at
     trace.media = mediaOf(call)
     trace.call = knownCall(call, this.#carrierHeaders)
+    this.#close(trace, trace.call, ended, at)
+  }
+
+  #close(trace: CallTrace, call: KnownCall, ended: CallEnded, at: number): void {
+    trace.ended = ended
+    trace.at.end ??= at
     this.#note(trace, at, `ended by ${ended.by}: ${ended.cause}`)
     this.#keep(trace)
-    const record = this.#recordOf(trace, trace.call)
+    const record = this.#recordOf(trace, call)
     this.#journal?.append({ event: 'ended', record })
     this.#onRecord?.(record)
   }
@@ -256,6 +264,29 @@ export class Trace {
     const trace = this.#byId.get(event.call)
     if (trace !== undefined)
       this.#note(trace, this.#options.endpoint.clock.now(), noteEngine(trace.engines, event))
+  }
+
+  /** A call that came over a carrier's WebSocket. */
+  #stream(event: StreamEvent): void {
+    if (event.endpoint !== this.#options.endpoint) return
+    if (event.kind === 'began') {
+      const call = streamedCall(event)
+      const trace = this.#newTrace(callKey('inbound', event.callId, event.call), event.callId)
+      this.#kept.delete(trace)
+      Object.assign(trace, beginningOf(event), { call })
+      this.#byId.set(event.call, trace)
+      this.#note(trace, event.at, `stream ${event.dialect} started`)
+      this.#journal?.append({ event: 'began', record: this.#recordOf(trace, call) })
+      return
+    }
+    const trace = this.#byId.get(event.call)
+    if (trace?.call === undefined || trace.ended !== undefined || !('carrierIds' in trace.call)) return
+    if (event.kind === 'transfer') {
+      const asked = { ...event, role: 'transferor', attended: false } as const
+      return this.#note(trace, event.at, noteTransfer(trace.transfers, asked))
+    }
+    trace.media = streamedMedia(event.media)
+    this.#close(trace, trace.call, event.ended, event.at)
   }
 
   #mediaTrace(id: string | undefined): CallTrace | undefined {

@@ -24,7 +24,7 @@ const mostTransfers = 16
 /** Notes a transfer, or how the latest one ended; gives the line for the ladder. */
 export function noteTransfer(
   kept: KeptTransfers,
-  event: Extract<CallDiagnostics, { readonly kind: 'transfer' }>,
+  event: Omit<Extract<CallDiagnostics, { readonly kind: 'transfer' }>, 'call' | 'endpoint'>,
 ): string {
   const { role, attended, result, target } = event
   if (result === undefined) {

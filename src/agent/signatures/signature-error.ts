@@ -8,7 +8,14 @@ import { SipError } from '../../runtime/errors.ts'
  */
 export type SignatureProblem = 'missing' | 'malformed' | 'expired' | 'future' | 'wrong' | 'claims'
 
-export type SignatureScheme = 'standard-webhooks' | 'twilio' | 'telnyx' | 'vonage' | 'plivo'
+export type SignatureScheme =
+  | 'standard-webhooks'
+  | 'twilio'
+  | 'telnyx'
+  | 'vonage'
+  | 'plivo'
+  | 'token'
+  | 'basic'
 
 /** A request does not carry the signature it has to: answer it with 401 or 403, and do nothing it asks for. */
 export class SignatureError extends SipError {
@@ -17,7 +24,8 @@ export class SignatureError extends SipError {
   readonly problem: SignatureProblem
 
   constructor(scheme: SignatureScheme, problem: SignatureProblem, message: string, options?: ErrorOptions) {
-    super('SIP_AUTH', `${scheme} signature: ${message}`, options)
+    const what = scheme === 'token' || scheme === 'basic' ? 'credentials' : 'signature'
+    super('SIP_AUTH', `${scheme} ${what}: ${message}`, options)
     this.scheme = scheme
     this.problem = problem
   }

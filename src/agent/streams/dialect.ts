@@ -59,6 +59,8 @@ export interface StreamMedia {
   readonly format?: StreamFormat
   /** Where the message names its stream. */
   readonly streamId?: string
+  /** Who speaks, where the message says so: carriers can send both parties. */
+  readonly track?: 'inbound' | 'outbound'
 }
 
 /** What a message repeats of its stream. */
@@ -92,6 +94,10 @@ export interface StreamDialect {
   readonly botFormat?: StreamFormat
   /** Of audio messages of the carrier; one is exactly so long, in ms. */
   readonly frameMs: number
+  /** Audio messages of the bot have to be exactly so long too. */
+  readonly exactFrames?: true
+  /** Messages of the carrier may come in another order than their chunks are numbered. */
+  readonly reorders?: true
   /** Whether marks that are pending come back when the bot clears. */
   readonly marksOnClear: 'echoed' | 'dropped'
   /** What the carrier sends. */

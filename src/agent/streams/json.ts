@@ -36,6 +36,12 @@ export function audioOf(payload: unknown): Uint8Array | undefined {
   return audio.length === 0 ? undefined : audio
 }
 
+/** `inbound`, `outbound_track` … */
+export function trackOf(track: unknown): { readonly track?: 'inbound' | 'outbound' } {
+  const [, name] = typeof track === 'string' ? (/^(inbound|outbound)(?:_track)?$/.exec(track) ?? []) : []
+  return name === undefined ? {} : { track: name as 'inbound' | 'outbound' }
+}
+
 export function base64Of(audio: Uint8Array): string {
   return Buffer.from(audio.buffer, audio.byteOffset, audio.byteLength).toString('base64')
 }

@@ -78,6 +78,11 @@ export interface LiveAudioSinkOptions {
   readonly maxBufferedMs?: number
   /** Paces writes after the end; without it they settle at once. */
   readonly clock?: Clock
+  /**
+   * For a line that keeps audio before it is heard: what `readFrame` gave counts as played only when `played` says so. Runs first in a
+   * clear, to say what has been heard by then.
+   */
+  readonly heardLater?: () => void
 }
 
 /** What a write after the end takes: as long as a packet. */
@@ -105,17 +110,21 @@ export class LiveAudioSink implements AudioSink {
   /** Settles when the last of the plays is over. */
   #plays: Promise<void> | undefined
   #playsWaiting = 0
+  readonly #heardLater: (() => void) | undefined
+  /** Given to a line that keeps it, and not heard yet. */
+  #onTheLine = 0
 
   constructor(options: LiveAudioSinkOptions) {
     this.sampleRate = checkRate(options.sampleRate)
     this.#clock = options.clock
+    this.#heardLater = options.heardLater
     this.#highWater = this.#samples('highWaterMs', options.highWaterMs ?? 1000)
     this.#queue = new SampleQueue(this.#samples('maxBufferedMs', options.maxBufferedMs ?? 120_000))
     this.#ledger = new PlayoutLedger(this.sampleRate)
   }
 
   get bufferedMs(): number {
-    return (this.#queue.length * 1000) / this.sampleRate
+    return ((this.#queue.length + this.#onTheLine) * 1000) / this.sampleRate
   }
 
   get ended(): boolean {
@@ -171,9 +180,11 @@ export class LiveAudioSink implements AudioSink {
   }
 
   clear(): Playout {
+    this.#heardLater?.()
     const playout = this.#ledger.sinceBoundary()
     for (const listener of this.#onClear) listener()
     this.#queue.discard(this.#queue.length)
+    this.#onTheLine = 0
     this.#ledger.clear()
     this.#openRoom()
     return playout
@@ -242,10 +253,23 @@ export class LiveAudioSink implements AudioSink {
     if (count < out.length) this.#fadeOut(out, count)
     this.#lastSample = out[out.length - 1] ?? 0
     if (count > 0) {
-      this.#ledger.sent(count)
+      if (this.#heardLater === undefined) this.#ledger.sent(count)
+      else this.#onTheLine += count
       if (this.#queue.length <= this.#highWater) this.#openRoom()
     }
     return count
+  }
+
+  /** Whether `readFrame` has something to give for a frame of so many samples. */
+  hasFrame(samples: number): boolean {
+    return this.#queue.length >= samples || (this.#queue.length > 0 && this.#ledger.awaited)
+  }
+
+  /** Of `heardLater`: so many more samples of those `readFrame` gave have been heard. */
+  played(samples: number): void {
+    const count = Math.min(samples, this.#onTheLine)
+    this.#onTheLine -= count
+    this.#ledger.sent(count)
   }
 
   /** The call is over: drops what is queued and settles everything that waits. Idempotent. */

@@ -11,6 +11,7 @@ export const infobip: StreamDialect = {
     { encoding: 'L16', sampleRate: 48_000 },
   ],
   frameMs: 20,
+  exactFrames: true,
   marksOnClear: 'dropped',
   carrier: { write: fromCarrier, parse: parseCarrier },
   bot: {

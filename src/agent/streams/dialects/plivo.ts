@@ -1,5 +1,5 @@
 import type { StreamContext, StreamDialect, StreamFormat, StreamMessage } from '../dialect.ts'
-import { audioOf, base64Of, countOf, objectOf, parseJson, stringsOf, textOf } from '../json.ts'
+import { audioOf, base64Of, countOf, objectOf, parseJson, stringsOf, textOf, trackOf } from '../json.ts'
 import type { JsonObject, MessageTable } from '../json.ts'
 
 /** Audio streaming, bidirectional. Each `playAudio` says of what format it is. */
@@ -79,7 +79,7 @@ const carrierMessages: MessageTable = {
     }
   },
   media: ({ media, streamId }) => {
-    const { payload, timestamp, chunk } = objectOf(media)
+    const { payload, timestamp, chunk, track } = objectOf(media)
     const audio = audioOf(payload)
     if (audio === undefined) return undefined
     const timestampMs = countOf(timestamp)
@@ -90,6 +90,7 @@ const carrierMessages: MessageTable = {
       ...(timestampMs !== undefined && { timestampMs }),
       ...(number !== undefined && { chunk: number }),
       ...(typeof streamId === 'string' && { streamId }),
+      ...trackOf(track),
     }
   },
   dtmf: ({ dtmf }) => {

@@ -1,5 +1,5 @@
 import type { StreamContext, StreamDialect, StreamEncoding, StreamFormat, StreamMessage } from '../dialect.ts'
-import { audioOf, base64Of, countOf, objectOf, parseJson, stringsOf, textOf } from '../json.ts'
+import { audioOf, base64Of, countOf, objectOf, parseJson, stringsOf, textOf, trackOf } from '../json.ts'
 import type { JsonObject, MessageTable } from '../json.ts'
 
 const ENCODINGS: readonly StreamEncoding[] = ['PCMU', 'PCMA', 'L16']
@@ -16,6 +16,7 @@ export const telnyx: StreamDialect = {
     { encoding: 'L16', sampleRate: 48_000 },
   ],
   frameMs: 20,
+  reorders: true,
   marksOnClear: 'echoed',
   carrier: { write: fromCarrier, parse: data => parseJson(data, 'event', carrierMessages) },
   bot: { write: fromBot, parse: data => parseJson(data, 'event', botMessages) },
@@ -146,7 +147,7 @@ function formatOf(value: unknown): StreamFormat | undefined {
 }
 
 function readMedia({ media, stream_id }: JsonObject): StreamMessage | undefined {
-  const { payload, timestamp, chunk } = objectOf(media)
+  const { payload, timestamp, chunk, track } = objectOf(media)
   const audio = audioOf(payload)
   if (audio === undefined) return undefined
   const timestampMs = countOf(timestamp)
@@ -157,6 +158,7 @@ function readMedia({ media, stream_id }: JsonObject): StreamMessage | undefined 
     ...(timestampMs !== undefined && { timestampMs }),
     ...(number !== undefined && { chunk: number }),
     ...(typeof stream_id === 'string' && { streamId: stream_id }),
+    ...trackOf(track),
   }
 }
 

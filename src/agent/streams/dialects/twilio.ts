@@ -1,5 +1,5 @@
 import type { StreamContext, StreamDialect, StreamFormat, StreamMessage } from '../dialect.ts'
-import { audioOf, base64Of, countOf, objectOf, parseJson, stringsOf, textOf } from '../json.ts'
+import { audioOf, base64Of, countOf, objectOf, parseJson, stringsOf, textOf, trackOf } from '../json.ts'
 import type { JsonObject, MessageTable } from '../json.ts'
 
 const ULAW: StreamFormat = { encoding: 'PCMU', sampleRate: 8000 }
@@ -109,7 +109,7 @@ const botMessages: MessageTable = {
 }
 
 function readMedia({ media, streamSid }: JsonObject): StreamMessage | undefined {
-  const { payload, timestamp, chunk } = objectOf(media)
+  const { payload, timestamp, chunk, track } = objectOf(media)
   const audio = audioOf(payload)
   if (audio === undefined) return undefined
   const timestampMs = countOf(timestamp)
@@ -120,6 +120,7 @@ function readMedia({ media, streamSid }: JsonObject): StreamMessage | undefined 
     ...(timestampMs !== undefined && { timestampMs }),
     ...(number !== undefined && { chunk: number }),
     ...(typeof streamSid === 'string' && { streamId: streamSid }),
+    ...trackOf(track),
   }
 }
 

@@ -11,6 +11,7 @@ export const vonage: StreamDialect = {
     { encoding: 'L16', sampleRate: 24_000 },
   ],
   frameMs: 20,
+  exactFrames: true,
   marksOnClear: 'dropped',
   carrier: {
     write: fromCarrier,
