@@ -21,6 +21,7 @@ const house: Readonly<Record<string, readonly string[]>> = withLayersBelow({
   call: ['sip/registration', 'media/session'],
   agent: ['call'],
   'agent/sdk/openai-agents': ['agent'],
+  'agent/sdk/livekit-agents': ['agent'],
   trace: ['call'],
   testing: ['agent', 'trace'],
   cli: ['agent', 'trace', ''],

@@ -21,6 +21,7 @@ t.test('the entries are those the design names', t => {
     'offhook/agent',
     'offhook/audio',
     'offhook/codec',
+    'offhook/livekit-agents',
     'offhook/openai-agents',
     'offhook/rtp',
     'offhook/sdp',
