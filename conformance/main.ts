@@ -16,6 +16,7 @@ import { admissionChecks } from './admission-checks.ts'
 import { baresipChecks } from './baresip-checks.ts'
 import { baresipBridgeChecks, sippBridgeChecks } from './bridge-checks.ts'
 import { callControlChecks } from './call-control-checks.ts'
+import { callFlowChecks, linphoneCallFlowChecks } from './call-flow-checks.ts'
 import { carrierChecks } from './carrier-checks.ts'
 import { codecChecks } from './codec-checks.ts'
 import { baresipDtmfChecks, dtmfProgramChecks, sippDtmfChecks } from './dtmf-checks.ts'
@@ -110,6 +111,8 @@ if (hasSipp()) sideBySide.push(...sippBridgeChecks(logs))
 sideBySide.push(...dtmfProgramChecks(logs))
 sideBySide.push(...carrierChecks())
 if (hasBaresip()) sideBySide.push(...baresipDtmfChecks(logs))
+if (hasBaresip() && hasSipp()) sideBySide.push(...callFlowChecks(logs))
+if (hasLinphone()) sideBySide.push(...linphoneCallFlowChecks(logs))
 if (hasFfmpeg()) sideBySide.push(...ffmpegSrtpChecks(logs), ...codecPeerChecks(logs, 'ffmpeg'))
 if (hasGStreamerSrtp()) sideBySide.push(...gstreamerSrtpChecks(logs), ...codecPeerChecks(logs, 'GStreamer'))
 else
