@@ -45,6 +45,8 @@ export {
 export type { CarrierControl, ControlledCall } from './stream-server/control.ts'
 export { plivoStream, texmlConnectStream, twimlConnectStream, vonageNcco } from './stream-server/answers.ts'
 export type { StreamPlace } from './stream-server/answers.ts'
+export { twilioRest } from './twilio-rest/twilio-rest.ts'
+export type { TwilioRest, TwilioRestOptions } from './twilio-rest/twilio-rest.ts'
 export { SignatureError } from './signatures/signature-error.ts'
 export type { SignatureProblem, SignatureScheme } from './signatures/signature-error.ts'
 export type { SignedHeaders } from './signatures/signed-request.ts'
