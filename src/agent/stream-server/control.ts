@@ -46,7 +46,7 @@ export function twilioControl(
   },
 ): CarrierControl {
   const { authToken, accountSid, baseUrl = 'https://api.twilio.com' } = options
-  const update = (
+  const update = async (
     call: ControlledCall,
     action: string,
     form: Record<string, string>,
@@ -78,7 +78,12 @@ export function twilioControl(
 /** Telnyx Call Control. A call that has ended already (422, 90018) is none to worry about. */
 export function telnyxControl(options: RestOptions & { readonly apiKey: string }): CarrierControl {
   const { apiKey, baseUrl = 'https://api.telnyx.com' } = options
-  const act = (call: ControlledCall, action: string, body: object, signal: AbortSignal): Promise<void> =>
+  const act = async (
+    call: ControlledCall,
+    action: string,
+    body: object,
+    signal: AbortSignal,
+  ): Promise<void> =>
     post(options, action, signal, `${baseUrl}/v2/calls/${part('callId', call.callId)}/actions/${action}`, {
       method: 'POST',
       headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' },
@@ -96,7 +101,7 @@ export function plivoControl(
 ): CarrierControl {
   const { authId, authToken, baseUrl = 'https://api.plivo.com' } = options
   return {
-    hangup: (call, signal) =>
+    hangup: async (call, signal) =>
       post(
         options,
         'end',

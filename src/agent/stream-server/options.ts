@@ -8,6 +8,7 @@ import type { DialectName, StreamDialect, StreamFormat } from '../streams/dialec
 import { checkAuth } from './auth.ts'
 import type { StreamAuth } from './auth.ts'
 import type { CarrierControl } from './control.ts'
+import { webhookDialects } from './webhook.ts'
 
 /** A call that came by a stream, as whoever picks its agent sees it. */
 export interface StreamCall {
@@ -136,6 +137,9 @@ export function checkedServerOptions(options: StreamServerOptions): StreamServer
     const field = `streams[${index}]`
     const route = { ...stream, dialect: dialectNamed(stream.dialect) }
     checkAuth(`${field}.auth`, stream.auth)
+    if (stream.webhook !== undefined && !webhookDialects.has(route.dialect.name)) {
+      throw new OptionError(`${field}.webhook`, `${route.dialect.name} asks nothing over HTTP; leave it out`)
+    }
     for (const [name, path, table] of [
       ['path', stream.path, routes],
       ['webhook', stream.webhook, webhooks],

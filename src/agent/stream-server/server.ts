@@ -206,7 +206,6 @@ class CarrierServer implements StreamServer {
       over = true
       this.#waiting -= 1
       timer.cancel()
-      connection.onMessage = () => {}
       connection.onClose = undefined
     }
     const turnAway = (why: RefusalKind, detail: string, code: number): void => {
@@ -224,6 +223,7 @@ class CarrierServer implements StreamServer {
       this.#count('start', path, remote, 'it closed before the stream started')
     }
     connection.onMessage = data => {
+      if (over) return
       const message: StreamMessage = route.dialect.carrier.parse(data)
       const verdict = late?.(message)
       if (verdict === false) return turnAway('signature', 'the token is missing or another one', 1008)

@@ -24,7 +24,7 @@ export interface World {
   readonly refusals: string[]
   readonly records: CallRecord[]
   readonly trace: Trace
-  dial(headers?: Record<string, string>, path?: string): Promise<WebSocketConnection>
+  readonly dial: (headers?: Record<string, string>, path?: string) => Promise<WebSocketConnection>
 }
 
 export const serverUrl = 'ws://streams.lab/in'
