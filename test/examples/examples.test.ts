@@ -4,7 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { WebSocketServer } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
+import { twilioStreamSignature } from '../../src/agent/index.ts'
 import { createEndpoint } from '../../src/index.ts'
 import { goertzelDbfs } from '../../src/media/audio/goertzel.ts'
 import { levelDbfs } from '../../src/media/audio/level.ts'
@@ -30,6 +31,7 @@ const run = [
   'proxy',
   'registrar',
   'stream-bot',
+  'stream-server',
   'test-an-agent',
   'transfer',
   'trunk',
@@ -183,6 +185,65 @@ async function heardBack(port: string, hz: number): Promise<number> {
   await phone.close()
   return loudest
 }
+
+/** Whether whoever is called there says something within 10 s. */
+async function speaks(port: string): Promise<boolean> {
+  const phone = await createEndpoint({ listen: ['udp://127.0.0.1:0'] })
+  const call = await phone.call(`sip:bot@127.0.0.1:${port}`)
+  let frames = 0
+  let loud = false
+  for await (const { samples } of call.media.input) {
+    loud = levelDbfs(samples) > -40
+    frames += 1
+    if (loud || frames > 500) break
+  }
+  await call.hangup()
+  await phone.close()
+  return loud
+}
+
+t.test(
+  'stream-server: the menu speaks to a SIP caller and to a stream that is signed; a stranger is refused',
+  async t => {
+    const token = 'a token'
+    const env = { ...anyPort, HOST: '127.0.0.1', HTTP: '0', TWILIO_AUTH_TOKEN: token }
+    const example = new Program('examples/stream-server', folder, env)
+    const [, port = '', http = ''] = await example.prints(/udp:\/\/127\.0\.0\.1:(\d+); streams on port (\d+)/)
+    t.ok(await speaks(port), 'the SIP caller hears the menu')
+    const url = `ws://127.0.0.1:${http}/twilio`
+    const stranger = new WebSocket(url)
+    const [refused] = (await once(stranger, 'error')) as [Error]
+    t.match(refused.message, /401/)
+    await example.prints(/refused at \/twilio \(signature\)/)
+    const stream = new WebSocket(url, {
+      headers: { 'X-Twilio-Signature': twilioStreamSignature(token, url) },
+    })
+    await once(stream, 'open')
+    const heard = new Promise<void>(resolve => {
+      let loud = 0
+      stream.on('message', data => {
+        const { event, media } = JSON.parse((data as Buffer).toString()) as {
+          event: string
+          media?: { payload: string }
+        }
+        // Silence is 0xff or 0x7f.
+        if (
+          event === 'media' &&
+          Buffer.from(media?.payload ?? '', 'base64').some(octet => (octet & 0x7f) < 0x50)
+        )
+          loud += 1
+        if (loud > 5) resolve()
+      })
+    })
+    stream.send(
+      JSON.stringify({ event: 'start', streamSid: 'MZ1', start: { callSid: 'CA1', streamSid: 'MZ1' } }),
+    )
+    await heard
+    stream.close()
+    await example.prints(/twilio calls it callSid CA1/)
+    t.equal(await example.interrupt(), 0, example.output)
+  },
+)
 
 t.test('stream-bot: the bot of docs/engine-websocket.md echoes, and hangs up on #', async t => {
   const page = readFileSync(join(repositoryRoot, 'docs/engine-websocket.md'), 'utf8')
