@@ -3,6 +3,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  type CarrierTrunk,
+  type Endpoint,
+  type EndpointOptions,
+  type TrunkOptions,
   admitTrunk,
   carriers,
   createEndpoint,
@@ -26,10 +30,36 @@ export function carrierChecks(): readonly Check[] {
   return standIns.map(data => ({
     name: `carrier-${data.carrier}`,
     rfc: 'RFC 3261 22, 3263',
-    what: `a trunk of ${carriers[data.carrier].title}: calls both ways, digits, a transfer, a refusal, its ids`,
-    how: `a stand-in, ${carriers[data.carrier].transports[0]!.toUpperCase()}`,
+    what: `a trunk of ${carriers[data.carrier].title}: calls both ways, who is let in, digits, transfers, refusals, its ids`,
+    how: `a stand-in${quirksOf(data)}, ${carriers[data.carrier].transports[0]!.toUpperCase()}`,
     run: () => run(data),
   }))
+}
+
+function quirksOf({ wire = [], plainDigest, ringsEveryMs, holds, pings, asksToRefer }: StandIn): string {
+  const quirks = [
+    ...wire.map(quirk => quirk.replaceAll('-', ' ')),
+    ...(plainDigest === true ? ['digest without qop'] : []),
+    ...(ringsEveryMs === undefined ? [] : ['rings again and again']),
+    ...(holds === true ? ['puts on hold'] : []),
+    ...(pings === true ? ['asks by OPTIONS'] : []),
+    ...(asksToRefer === true ? ['sends REFER'] : []),
+  ]
+  return quirks.length === 0 ? '' : ` (${quirks.join(', ')})`
+}
+
+/** Ours on one side, the carrier on the other. */
+interface Scene {
+  readonly data: StandIn
+  readonly carrier: CarrierStandIn
+  readonly us: Endpoint
+  /** HOST:PORT of ours. */
+  readonly our: string
+  readonly options: TrunkOptions
+  readonly trunk: CarrierTrunk
+  /** The calls to us. */
+  readonly served: readonly IncomingCall[]
+  readonly common: EndpointOptions
 }
 
 async function run(data: StandIn): Promise<void> {
@@ -59,45 +89,103 @@ async function run(data: StandIn): Promise<void> {
   const served: IncomingCall[] = []
   void us.serve(async call => {
     served.push(call)
+    call.on('transfer', request => void request.accept().catch(() => {}))
     await call.answer()
     await call.ended
   })
   const our = `${here}:${portOf(us.listening, 'udp')}`
   const trunk = createTrunk(us, options)
+  const scene = { data, carrier, us, our, options, trunk, served, common }
   try {
     await trunk.registration?.ready
-    const call = await trunk.call('+15550100')
-    const heard: string[] = []
-    void (async () => {
-      for await (const { digit } of call.dtmf()) heard.push(digit)
-    })()
-    await call.sendDtmf('15')
-    await carrier.calls[0]!.sendDtmf('9')
-    for (let waited = 0; waited < 3_000 && (carrier.digits.length < 2 || heard.length < 1); waited += 50)
-      await call.sleep(50)
-    expect(`${carrier.digits.join('')} ${heard.join('')}`, '15 9', 'the digits')
-    const result = await call.transfer(`sip:desk@${our}`)
-    if (data.refer === 'takes') expect(result.outcome, 'transferred', 'the transfer')
-    else {
-      expect(result.statusCode, data.refer.statusCode, 'the status of the REFER')
-      await call.hangup()
-    }
-    const [failure] = data.failures
-    if (failure !== undefined) {
-      const error = await trunk.call(`+1555010${failure.statusCode}`).catch((caught: unknown) => caught)
-      if (!(error instanceof TrunkCallError)) throw new Error('a call to a busy number was not refused')
-      expect(error.statusCode, failure.statusCode, 'the status of the refusal')
-    }
-    const before = served.length
-    const incoming = await carrier.endpoint.call(`sip:+15550199@${our}`, { headers: data.headers })
-    const taken = served[before]
-    if (taken === undefined) throw new Error('the call of the carrier did not arrive')
-    expect(trunkOf(taken), data.carrier, 'the trunk of its call')
-    for (const [name, value] of data.headers) expect(taken.headers.get(name), value, name)
-    await incoming.hangup()
+    await outbound(scene)
+    await refusals(scene)
+    await inbound(scene)
+    await unknownIsRefused(scene)
   } finally {
     await trunk.close()
     await Promise.all([us.close(), carrier.endpoint.close()])
+  }
+}
+
+/** A call by the trunk: digits both ways, its hold, our transfer. */
+async function outbound({ data, carrier, trunk, our }: Scene): Promise<void> {
+  const call = await trunk.call('+15550100')
+  const heard: string[] = []
+  void (async () => {
+    for await (const { digit } of call.dtmf()) heard.push(digit)
+  })()
+  await call.sendDtmf('15')
+  const theirs = carrier.calls[0]!
+  await theirs.sendDtmf('9')
+  for (let waited = 0; waited < 3_000 && (carrier.digits.length < 2 || heard.length < 1); waited += 50)
+    await call.sleep(50)
+  expect(`${carrier.digits.join('')} ${heard.join('')}`, '15 9', 'the digits')
+  if (data.holds === true) {
+    const seen: string[] = []
+    call.on('hold', (by, active) => seen.push(`${by} ${active}`))
+    await theirs.hold()
+    await call.sleep(100)
+    await theirs.resume()
+    await call.sleep(100)
+    expect(seen.join(', '), 'remote true, remote false', 'its hold')
+  }
+  const result = await call.transfer(`sip:desk@${our}`)
+  if (data.refer === 'takes') {
+    expect(result.outcome, 'transferred', 'the transfer')
+    return
+  }
+  expect(result.statusCode, data.refer.statusCode, 'the status of the REFER')
+  expect(call.state, 'confirmed', 'the call whose REFER was refused')
+  await call.hangup()
+}
+
+/** What it refuses calls with is read, its own codes too. */
+async function refusals({ data, trunk }: Scene): Promise<void> {
+  for (const { statusCode, code } of data.failures) {
+    const error = await trunk.call(`+1555010${statusCode}`).catch((caught: unknown) => caught)
+    if (!(error instanceof TrunkCallError)) throw new Error(`a number that gets ${statusCode} was called`)
+    expect(error.statusCode, statusCode, 'the status of the refusal')
+    expect(error.failure?.code, code, `the carrier's code beside ${statusCode}`)
+  }
+}
+
+/** A call of its own: by whom, its headers, its transfer, its OPTIONS. */
+async function inbound({ data, carrier, served, our }: Scene): Promise<void> {
+  const before = served.length
+  const target = carrier.registered ?? `sip:+15550199@${our}`
+  if (data.pings === true)
+    expect((await carrier.endpoint.request('OPTIONS', `sip:${our}`)).statusCode, 200, 'our answer to OPTIONS')
+  const incoming = await carrier.endpoint.call(target, { headers: data.headers })
+  const taken = served[before]
+  if (taken === undefined) throw new Error('the call of the carrier did not arrive')
+  expect(trunkOf(taken), data.carrier, 'the trunk of its call')
+  for (const [name, value] of data.headers) expect(taken.headers.get(name), value, name)
+  if (data.asksToRefer === true) {
+    const desk = `sip:+15550100@${here}:${portOf(carrier.endpoint.listening, 'udp')}`
+    const result = await incoming.transfer(desk)
+    expect(result.cause, 'notified', 'what the carrier learns of its transfer')
+  }
+  await incoming.hangup()
+}
+
+/** Whoever has another password, or another address, gets no call through. */
+async function unknownIsRefused({ data, options, us, common }: Scene): Promise<void> {
+  const { challenge, sources } = data
+  if (challenge === undefined && sources === undefined) return
+  const elsewhere = { ...common, listen: ['udp://127.0.0.2:0', 'tcp://127.0.0.2:0', 'tls://127.0.0.2:0'] }
+  const other = sources === undefined ? us : await createEndpoint(elsewhere)
+  const wrong = { ...options, auth: 'digest' as const, credentials: { username: 'acme', password: 'wrong' } }
+  const stranger = createTrunk(other, sources === undefined ? wrong : options)
+  try {
+    const error = await stranger
+      .call('+15550100', { ringTimeoutMs: 1_500 })
+      .catch((caught: unknown) => caught)
+    if (!(error instanceof TrunkCallError)) throw new Error('somebody unknown got a call through')
+    expect(error.statusCode, sources === 'silence' ? undefined : 403, 'what somebody unknown gets')
+  } finally {
+    await stranger.close()
+    if (other !== us) await other.close({ giveUpMs: 300 })
   }
 }
 

@@ -5,7 +5,9 @@ import type { AdmissionPolicy } from '../../../src/sip/auth/admission.ts'
 import { admitAddresses, dropOthers } from '../../../src/sip/auth/policies.ts'
 import { admitDigest } from '../../../src/sip/auth/server-digest.ts'
 import { contactOf } from './contact.ts'
+import { plainDigest } from './plain-digest.ts'
 import type { StandIn, StandInFailure } from './stand-ins.ts'
+import { quirkyNetwork } from './wire-quirks.ts'
 
 export const username = 'acme'
 export const password = 'secret'
@@ -38,7 +40,7 @@ export class CarrierStandIn {
     const { data } = setting
     this.#data = data
     this.endpoint = new Endpoint({
-      ...setting.endpoint,
+      ...quirky(setting.endpoint, data),
       codecs: data.codecs,
       dtmf: { receive: data.roads, send: data.dtmf },
       admission: this.#door(setting),
@@ -81,21 +83,23 @@ export class CarrierStandIn {
       ...(sources === 'silence' ? [dropOthers()] : []),
       ...(challenge === undefined
         ? []
-        : [
-            admitDigest({
-              realm: data.carrier,
-              algorithms: ['MD5'],
-              proxy: challenge === 407,
-              secretOf: user => (user === username ? { password } : undefined),
-            }),
-          ]),
+        : data.plainDigest === true
+          ? [plainDigest({ realm: data.carrier, username, password, statusCode: challenge })]
+          : [
+              admitDigest({
+                realm: data.carrier,
+                algorithms: ['MD5'],
+                proxy: challenge === 407,
+                secretOf: user => (user === username ? { password } : undefined),
+              }),
+            ]),
       () =>
         sources === undefined && challenge === undefined ? { kind: 'admitted', by: 'anybody' } : undefined,
     ]
   }
 
   async #take(call: IncomingCall): Promise<void> {
-    const { number, failures, refer, cps, carrier } = this.#data
+    const { number, failures, refer, cps, carrier, ringsEveryMs } = this.#data
     const { uri } = call.local
     const user = uri.kind === 'sip' ? (uri.user ?? '') : ''
     const caller = call.remote.uri
@@ -115,6 +119,10 @@ export class CarrierStandIn {
       else request.reject(refer.statusCode, { reasonPhrase: refer.reasonPhrase })
     })
     call.ring()
+    for (const ms of ringsEveryMs === undefined ? [] : [ringsEveryMs, ringsEveryMs]) {
+      await call.sleep(ms)
+      call.ring()
+    }
     await call.answer({ srtp: 'optional' })
     void (async () => {
       for await (const { digit } of call.dtmf()) this.digits.push(digit)
@@ -127,6 +135,12 @@ export class CarrierStandIn {
     this.#begun.push(now)
     return this.#begun.filter(at => at > now - 1_000).length > limit
   }
+}
+
+function quirky(options: EndpointOptions, { wire }: StandIn): EndpointOptions {
+  const network = options.runtime?.network
+  if (wire === undefined || network === undefined) return options
+  return { ...options, runtime: { ...options.runtime, network: quirkyNetwork(network, wire) } }
 }
 
 function refuse(call: IncomingCall, { statusCode, reasonPhrase, headers = [] }: StandInFailure): void {

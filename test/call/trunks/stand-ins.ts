@@ -1,6 +1,7 @@
 /** What each carrier does on the wire, as data: what our side of a trunk has to live with. */
 import type { DtmfRoad } from '../../../src/media/session/digit-roads.ts'
 import type { CarrierName } from '../../../src/call/trunks/carriers.ts'
+import type { WireQuirk } from './wire-quirks.ts'
 
 export interface StandInFailure {
   readonly statusCode: number
@@ -15,6 +16,8 @@ export interface StandIn {
   readonly carrier: CarrierName
   /** Asks for a password, with MD5 and this status. */
   readonly challenge?: 401 | 407
+  /** Its challenge knows no qop. */
+  readonly plainDigest?: boolean
   /** Takes REGISTER. */
   readonly registrar?: boolean
   /** Knows us by our address; others get this status, or no answer at all. */
@@ -31,6 +34,13 @@ export interface StandIn {
   readonly roads: readonly DtmfRoad[]
   /** What it does with a REFER of ours. */
   readonly refer: 'takes' | StandInFailure
+  readonly wire?: readonly WireQuirk[]
+  /** Repeats its 180 every so many milliseconds. */
+  readonly ringsEveryMs?: number
+  /** Puts us on hold by a re-INVITE of its own. */
+  readonly holds?: boolean
+  /** Asks us by OPTIONS whether we are there. */
+  readonly pings?: boolean
   /** It asks us to transfer. */
   readonly asksToRefer?: boolean
   /** What numbers that end with this fail with: `+15550486`. */
@@ -87,6 +97,8 @@ export const standIns: readonly StandIn[] = [
   },
   {
     carrier: 'telnyx',
+    wire: ['compact-headers'],
+    holds: true,
     challenge: 407,
     registrar: true,
     firstInvite: 'X-Telnyx-Username',
@@ -111,6 +123,7 @@ export const standIns: readonly StandIn[] = [
   },
   {
     carrier: 'plivo',
+    holds: true,
     challenge: 407,
     onlyItsHost: true,
     number: e164,
@@ -135,6 +148,7 @@ export const standIns: readonly StandIn[] = [
   },
   {
     carrier: 'infobip',
+    pings: true,
     sources: 403,
     registrar: true,
     number: e164,
@@ -147,6 +161,8 @@ export const standIns: readonly StandIn[] = [
   },
   {
     carrier: 'livekit',
+    plainDigest: true,
+    ringsEveryMs: 1_000,
     challenge: 407,
     number: e164,
     codecs: ['PCMU', 'PCMA', 'G722'],
@@ -159,6 +175,7 @@ export const standIns: readonly StandIn[] = [
   },
   {
     carrier: 'openai',
+    wire: ['no-content-type', 'contact-without-transport'],
     number: /^(?:proj_\w+|\+?\d+)$/,
     codecs: ['PCMU'],
     dtmf: 'rtp',
