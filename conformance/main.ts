@@ -39,6 +39,7 @@ import { rtcpChecks } from './rtcp-checks.ts'
 import { sippChecks } from './sipp-checks.ts'
 import { baresipSrtpChecks, ffmpegSrtpChecks, gstreamerSrtpChecks, hasGStreamerSrtp } from './srtp-checks.ts'
 import { hasStunnel } from './peers/stunnel.ts'
+import { streamServerChecks } from './stream-server-checks.ts'
 import { tlsChecks } from './tls-checks.ts'
 import { endpointsNeeded, tortureChecks } from './torture-checks.ts'
 import { transferBaresipChecks } from './transfer-baresip-checks.ts'
@@ -109,7 +110,7 @@ else missing.push('ffmpeg, which reads our recordings: apt-get install ffmpeg')
 if (hasBaresip()) sideBySide.push(...baresipSrtpChecks(logs), ...baresipBridgeChecks(logs))
 if (hasSipp()) sideBySide.push(...sippBridgeChecks(logs))
 sideBySide.push(...dtmfProgramChecks(logs))
-sideBySide.push(...carrierChecks())
+sideBySide.push(...carrierChecks(), ...streamServerChecks())
 if (hasBaresip()) sideBySide.push(...baresipDtmfChecks(logs))
 if (hasBaresip() && hasSipp()) sideBySide.push(...callFlowChecks(logs))
 if (hasLinphone()) sideBySide.push(...linphoneCallFlowChecks(logs))
