@@ -22,6 +22,7 @@ import { codecChecks } from './codec-checks.ts'
 import { baresipDtmfChecks, dtmfProgramChecks, sippDtmfChecks } from './dtmf-checks.ts'
 import { codecPeerChecks } from './codec-peer-checks.ts'
 import { loadChecks } from './load-checks.ts'
+import { engineFailureChecks } from './engine-failure-checks.ts'
 import { eventsChecks } from './events-checks.ts'
 import { failoverChecks } from './failover-checks.ts'
 import { fuzzChecks } from './fuzz-checks.ts'
@@ -111,7 +112,7 @@ if (hasBaresip()) sideBySide.push(...baresipSrtpChecks(logs), ...baresipBridgeCh
 if (hasSipp()) sideBySide.push(...sippBridgeChecks(logs))
 sideBySide.push(...dtmfProgramChecks(logs))
 sideBySide.push(...carrierChecks(), ...streamServerChecks())
-if (hasBaresip()) sideBySide.push(...baresipDtmfChecks(logs))
+if (hasBaresip()) sideBySide.push(...baresipDtmfChecks(logs), ...engineFailureChecks(logs))
 if (hasBaresip() && hasSipp()) sideBySide.push(...callFlowChecks(logs))
 if (hasLinphone()) sideBySide.push(...linphoneCallFlowChecks(logs))
 if (hasFfmpeg()) sideBySide.push(...ffmpegSrtpChecks(logs), ...codecPeerChecks(logs, 'ffmpeg'))
