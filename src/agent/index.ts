@@ -64,6 +64,16 @@ export { signVonageToken, verifyVonageToken } from './signatures/vonage.ts'
 export type { VonageClaims, VonageRequest } from './signatures/vonage.ts'
 export { plivoSignature, verifyPlivoSignature } from './signatures/plivo.ts'
 export type { PlivoRequest } from './signatures/plivo.ts'
+export { openAiAgent } from './openai/agent.ts'
+export type {
+  OpenAiAgentOptions,
+  OpenAiAudio,
+  OpenAiProblem,
+  OpenAiTalk,
+  OpenAiTool,
+  OpenAiToolCall,
+  ReconnectSettings,
+} from './openai/options.ts'
 export { OpenAiCallError, openAiSipCalls } from './openai/sip-calls.ts'
 export type { OpenAiDialect, OpenAiSipCalls, OpenAiSipCallsOptions } from './openai/sip-calls.ts'
 export { voicerunUrl } from './streams/voicerun.ts'
