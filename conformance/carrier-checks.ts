@@ -36,13 +36,22 @@ export function carrierChecks(): readonly Check[] {
   }))
 }
 
-function quirksOf({ wire = [], plainDigest, ringsEveryMs, holds, pings, asksToRefer }: StandIn): string {
+function quirksOf({
+  wire = [],
+  plainDigest,
+  ringsEveryMs,
+  holds,
+  pings,
+  refersToItself,
+  asksToRefer,
+}: StandIn): string {
   const quirks = [
     ...wire.map(quirk => quirk.replaceAll('-', ' ')),
     ...(plainDigest === true ? ['digest without qop'] : []),
     ...(ringsEveryMs === undefined ? [] : ['rings again and again']),
     ...(holds === true ? ['puts on hold'] : []),
     ...(pings === true ? ['asks by OPTIONS'] : []),
+    ...(refersToItself === true ? ['transfers to its own host only'] : []),
     ...(asksToRefer === true ? ['sends REFER'] : []),
   ]
   return quirks.length === 0 ? '' : ` (${quirks.join(', ')})`
@@ -130,7 +139,12 @@ async function outbound({ data, carrier, trunk, our }: Scene): Promise<void> {
     await call.sleep(100)
     expect(seen.join(', '), 'remote true, remote false', 'its hold')
   }
-  const result = await call.transfer(`sip:desk@${our}`)
+  const desk = `sip:desk@${our}`
+  if (data.refersToItself === true) {
+    expect((await call.transfer(desk)).statusCode, 403, 'the status of a REFER to elsewhere')
+    carrier.desk = desk
+  }
+  const result = await call.transfer(data.refersToItself === true ? trunk.target('+15550101') : desk)
   if (data.refer === 'takes') {
     expect(result.outcome, 'transferred', 'the transfer')
     return

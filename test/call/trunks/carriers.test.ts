@@ -97,8 +97,8 @@ for (const data of standIns) {
   })
 
   t.test(`${name}: a transfer of ours ends as the carrier lets it`, async t => {
-    const { refer } = data
-    await scene(data, async ({ lab, us, options }) => {
+    const { refer, refersToItself } = data
+    await scene(data, async ({ lab, us, carrier, options }) => {
       const desk = new Endpoint(endpointOn(lab, '10.3.0.1', 'desk.example'))
       await desk.open()
       let reached = 0
@@ -110,7 +110,12 @@ for (const data of standIns) {
       const trunk = createTrunk(us, options)
       await trunk.registration?.ready
       const call = await trunk.call('+15550100')
-      const result = await call.transfer('sip:desk@desk.example')
+      if (refersToItself === true) {
+        t.match(await call.transfer('sip:desk@desk.example'), { statusCode: 403, cause: 'refer-refused' })
+        carrier.desk = 'sip:desk@desk.example'
+      }
+      const to = refersToItself === true ? trunk.target('+15550101') : 'sip:desk@desk.example'
+      const result = await call.transfer(to)
       if (refer === 'takes') {
         t.match(result, { outcome: 'transferred', cause: 'notified' })
         t.equal(reached, 1)

@@ -33,12 +33,16 @@ export class CarrierStandIn {
   refused = 0
   /** Contact of our registration. */
   registered: string | undefined
+  /** Where the numbers are that we transfer to; default where we say. */
+  desk: string | undefined
+  readonly #host: string
   readonly #data: StandIn
   readonly #begun: number[] = []
 
   private constructor(setting: StandInOptions) {
     const { data } = setting
     this.#data = data
+    this.#host = setting.host
     this.endpoint = new Endpoint({
       ...quirky(setting.endpoint, data),
       codecs: data.codecs,
@@ -99,7 +103,7 @@ export class CarrierStandIn {
   }
 
   async #take(call: IncomingCall): Promise<void> {
-    const { number, failures, refer, cps, carrier, ringsEveryMs } = this.#data
+    const { number, failures, refer, cps, carrier, ringsEveryMs, refersToItself } = this.#data
     const { uri } = call.local
     const user = uri.kind === 'sip' ? (uri.user ?? '') : ''
     const caller = call.remote.uri
@@ -115,7 +119,13 @@ export class CarrierStandIn {
     this.called.push(user)
     this.callers.push(caller.kind === 'sip' ? (caller.user ?? '') : '')
     call.on('transfer', request => {
-      if (refer === 'takes') request.accept({ ringTimeoutMs: 5_000 }).catch(() => {})
+      const { uri: wanted } = request.target
+      const isElsewhere = wanted.kind !== 'sip' || wanted.host !== this.#host
+      if (refersToItself === true && isElsewhere) request.reject(403)
+      else if (refer === 'takes')
+        request
+          .accept({ ringTimeoutMs: 5_000, ...(this.desk !== undefined && { target: this.desk }) })
+          .catch(() => {})
       else request.reject(refer.statusCode, { reasonPhrase: refer.reasonPhrase })
     })
     call.ring()

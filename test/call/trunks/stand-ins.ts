@@ -41,6 +41,8 @@ export interface StandIn {
   readonly holds?: boolean
   /** Asks us by OPTIONS whether we are there. */
   readonly pings?: boolean
+  /** Takes a REFER only to a URI at its own host. */
+  readonly refersToItself?: boolean
   /** It asks us to transfer. */
   readonly asksToRefer?: boolean
   /** What numbers that end with this fail with: `+15550486`. */
@@ -123,6 +125,7 @@ export const standIns: readonly StandIn[] = [
   },
   {
     carrier: 'plivo',
+    refersToItself: true,
     holds: true,
     challenge: 407,
     onlyItsHost: true,
