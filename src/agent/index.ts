@@ -76,6 +76,8 @@ export type {
 } from './openai/options.ts'
 export { OpenAiCallError, openAiSipCalls } from './openai/sip-calls.ts'
 export type { OpenAiDialect, OpenAiSipCalls, OpenAiSipCallsOptions } from './openai/sip-calls.ts'
+export { onceForEachCall, openAiWebhook } from './openai/webhook.ts'
+export type { OpenAiIncomingCall } from './openai/webhook.ts'
 export { voicerunUrl } from './streams/voicerun.ts'
 export type { VoicerunAgent } from './streams/voicerun.ts'
 export { collect, flushDigits } from './control/collect.ts'

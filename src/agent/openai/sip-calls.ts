@@ -1,4 +1,7 @@
 import { OptionError, SipError } from '../../runtime/errors.ts'
+import type { Runtime } from '../../runtime/runtime.ts'
+import { defaultRuntime } from '../sdk/default-runtime.ts'
+import { limit } from './line.ts'
 
 /** Which of the two interfaces of OpenAI a SIP call is given to. */
 export type OpenAiDialect = 'realtime' | 'live'
@@ -10,18 +13,34 @@ export interface OpenAiSipCallsOptions {
   readonly baseUrl?: string
   /** Default `globalThis.fetch`. */
   readonly fetch?: typeof globalThis.fetch
+  /** For one request, milliseconds. Default 10,000. */
+  readonly timeoutMs?: number
+  /**
+   * How often a request that was answered with 429 or 5xx is made again, after 250, 500 … ms. A REFER never is: it may have been sent.
+   * Default 2.
+   */
+  readonly retries?: number
+  /** Default: this machine. */
+  readonly runtime?: Pick<Runtime, 'clock'>
 }
 
-/** OpenAI refused to do something to a call. */
+/** OpenAI refused to do something to a call, or did not answer. */
 export class OpenAiCallError extends SipError {
   override readonly name: string = 'OpenAiCallError'
+  /** 0 when there was no answer. */
   readonly statusCode: number
   /** What the interface calls it, `decision_already_made` for example; undefined when it did not say. */
   readonly reason: string | undefined
 
-  constructor(action: string, statusCode: number, reason: string | undefined) {
+  constructor(action: string, statusCode: number, reason: string | undefined, options?: ErrorOptions) {
     const why = reason === undefined ? '' : ` (${reason})`
-    super('SIP_ENGINE', `OpenAI refused to ${action} the call with ${statusCode}${why}: ${hint(statusCode)}`)
+    super(
+      'SIP_ENGINE',
+      statusCode === 0
+        ? `OpenAI did not answer to ${action}${why}: whether it was done is not known`
+        : `OpenAI refused to ${action} the call with ${statusCode}${why}: ${hint(statusCode)}`,
+      options,
+    )
     this.statusCode = statusCode
     this.reason = reason
   }
@@ -43,23 +62,52 @@ export interface OpenAiSipCalls {
 
 const PATHS = { realtime: 'realtime/calls', live: 'live/sessions' } as const
 const MAX_REASON = 100
+const NEVER = new AbortController().signal
 
 /** @throws OptionError `apiKey`, and later `id`, `statusCode` or `targetUri`; the methods reject with `OpenAiCallError` */
 export function openAiSipCalls(options: OpenAiSipCallsOptions): OpenAiSipCalls {
   if (options.apiKey === '') throw new OptionError('apiKey', 'it is empty; give the key of the project')
   const base = (options.baseUrl ?? 'https://api.openai.com/v1').replace(/\/+$/, '')
-  const post = async (id: string, action: string, body: unknown): Promise<void> => {
-    if (!/^[\w-]{1,200}$/.test(id)) throw new OptionError('id', 'no id of a call; take it from the webhook')
-    const response = await (options.fetch ?? globalThis.fetch)(
-      `${base}/${PATHS[options.dialect]}/${id}/${action}`,
-      {
+  const { timeoutMs = 10_000, retries = 2, dialect } = options
+  if (!(timeoutMs >= 1 && timeoutMs <= 600_000))
+    throw new OptionError('timeoutMs', `${timeoutMs} is not usable; give 1 to 600000`)
+  if (!(Number.isInteger(retries) && retries >= 0 && retries <= 10))
+    throw new OptionError('retries', `${retries} is not usable; give 0 to 10`)
+  const { clock } = options.runtime ?? defaultRuntime()
+  const once = async (url: string, action: string, body: unknown): Promise<void> => {
+    const timed = limit(clock, timeoutMs, NEVER, `no answer within ${timeoutMs} ms`)
+    try {
+      const response = await (options.fetch ?? globalThis.fetch)(url, {
         method: 'POST',
         headers: { authorization: `Bearer ${options.apiKey}`, 'content-type': 'application/json' },
         body: JSON.stringify(body),
-      },
-    )
-    const text = await response.text()
-    if (!response.ok) throw new OpenAiCallError(action, response.status, reasonIn(text))
+        signal: timed.signal,
+      })
+      const text = await response.text()
+      if (!response.ok) throw new OpenAiCallError(action, response.status, reasonIn(text))
+    } catch (cause) {
+      if (cause instanceof OpenAiCallError) throw cause
+      const reason = timed.signal.aborted ? `no answer within ${timeoutMs} ms` : 'the connection failed'
+      throw new OpenAiCallError(action, 0, reason, { cause })
+    } finally {
+      timed.done()
+    }
+  }
+  const post = async (id: string, action: string, body: unknown): Promise<void> => {
+    if (!/^[\w-]{1,200}$/.test(id)) throw new OptionError('id', 'no id of a call; take it from the webhook')
+    const url = `${base}/${PATHS[dialect]}/${id}/${action}`
+    const more = action === 'refer' ? 0 : retries
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await once(url, action, body)
+      } catch (error) {
+        const { statusCode } = error as OpenAiCallError
+        if (attempt >= more || !(statusCode === 429 || statusCode >= 500)) throw error
+        await new Promise<void>(resolve => {
+          clock.setTimer(clock.now() + 250 * 2 ** attempt, resolve)
+        })
+      }
+    }
   }
   return {
     async accept(id, session) {

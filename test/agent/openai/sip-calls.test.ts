@@ -1,5 +1,6 @@
 import t from 'tap'
 import { OpenAiCallError, openAiSipCalls } from '../../../src/agent/openai/sip-calls.ts'
+import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 import type { OpenAiDialect } from '../../../src/agent/openai/sip-calls.ts'
 
 interface Sent {
@@ -87,4 +88,61 @@ t.test('what cannot be sent is refused before it is', async t => {
   })
   t.throws(() => openAiSipCalls({ dialect: 'live', apiKey: '' }), { message: /^apiKey: / })
   t.equal(sent.length, 0)
+})
+
+t.test('what was not done is tried again, with time between; a REFER is not', async t => {
+  const clock = new VirtualClock()
+  const statuses: number[] = []
+  const api = openAiSipCalls({
+    dialect: 'realtime',
+    apiKey: 'key',
+    runtime: { clock },
+    fetch: async () => {
+      const status = [503, 429, 200][statuses.length] ?? 500
+      statuses.push(status)
+      return new Response('', { status })
+    },
+  })
+  const accepted = api.accept('rtc_1', {})
+  await clock.advance(1000)
+  t.equal(await accepted, 'accepted')
+  t.same(statuses, [503, 429, 200])
+  await t.rejects(api.refer('rtc_1', 'tel:+15550100'), { name: 'OpenAiCallError', statusCode: 500 })
+  t.equal(statuses.length, 4)
+  const ended = t.rejects(api.hangup('rtc_1'), { name: 'OpenAiCallError', statusCode: 500 })
+  await clock.advance(1000)
+  await ended
+  t.equal(statuses.length, 7)
+})
+
+t.test('no answer: an error that does not say it was refused, and no second attempt', async t => {
+  const clock = new VirtualClock()
+  let asked = 0
+  const api = openAiSipCalls({
+    dialect: 'live',
+    apiKey: 'key',
+    timeoutMs: 2000,
+    runtime: { clock },
+    fetch: (_url, init) => {
+      asked += 1
+      return new Promise((_resolve, reject) => {
+        init?.signal?.addEventListener('abort', () => reject(new Error('aborted')))
+      })
+    },
+  })
+  const accepted = t.rejects(api.accept('live_1', {}), {
+    statusCode: 0,
+    message: /did not answer to accept \(no answer within 2000 ms\): whether it was done is not known/,
+  })
+  await clock.advance(2100)
+  await accepted
+  t.equal(asked, 1)
+  t.throws(() => openAiSipCalls({ dialect: 'live', apiKey: 'k', timeoutMs: 0 }), {
+    name: 'OptionError',
+    field: 'timeoutMs',
+  })
+  t.throws(() => openAiSipCalls({ dialect: 'live', apiKey: 'k', retries: 1.5 }), {
+    name: 'OptionError',
+    field: 'retries',
+  })
 })
