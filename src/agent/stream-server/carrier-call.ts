@@ -54,6 +54,7 @@ export class CarrierCall {
   #heardAt: number
   #readAt: number
   readonly #keyListeners = new Set<(start: DtmfStart) => void>()
+  #telling: Promise<void> | undefined
   #transferred: ((outcome: string) => void) | undefined
   #sequence = 1
   readonly #counts = { malformed: 0, ignored: 0 }
@@ -123,23 +124,29 @@ export class CarrierCall {
 
   /** The agent threw, or the server closes. */
   end(by: CallEnded['by'], cause: CallEnded['cause'], error?: SipError): void {
-    this.#finish({ by, cause, q850: cause === 'failed' ? 41 : 16, ...(error !== undefined && { error }) })
+    this.#letGo({ by, cause, q850: cause === 'failed' ? 41 : 16, ...(error !== undefined && { error }) })
   }
 
+  /** Resolves when the carrier has been told, too. */
   async hangup(): Promise<CallEnded> {
-    const { control } = this.#parts.route
-    if (this.#over !== undefined) return this.#ended
+    this.#letGo({ by: 'local', cause: 'hangup', q850: 16 })
+    await this.#telling
+    return this.#ended
+  }
+
+  /** Ends the call from here: over the stream, or over the carrier's interface where closing the stream does not end it. */
+  #letGo(end: Omit<CallEnded, 'durationMs'>, code?: number): void {
+    if (this.#over !== undefined) return
+    const { route, onError } = this.#parts
+    const { control } = route
     // Said first: nothing more is sent once it is over.
     const told = this.#send({ kind: 'hangup' })
     const asked = !told && control?.hangup !== undefined
-    this.#finish({ by: 'local', cause: 'hangup', q850: 16 }, !asked)
-    if (asked) {
-      await this.#control(async signal => control.hangup?.(this.#controlled, signal)).catch(
-        (error: unknown) => this.#parts.onError(error instanceof Error ? error : new Error(String(error))),
-      )
-      this.#parts.connection.close()
-    }
-    return this.#ended
+    this.#finish(end, !asked, code)
+    if (!asked) return
+    this.#telling = this.#control(async signal => control.hangup?.(this.#controlled, signal))
+      .catch((error: unknown) => onError(error instanceof Error ? error : new Error(String(error))))
+      .finally(() => this.#close(end.by, code))
   }
 
   #makeSession(): StreamSession {
@@ -237,7 +244,7 @@ export class CarrierCall {
       'SIP_LIMIT',
       `too much of what came is not ${route.dialect.name}; the last: ${reason}`,
     )
-    this.#finish({ by: 'error', cause: 'failed', q850: 41, error }, true, 1007)
+    this.#letGo({ by: 'error', cause: 'failed', q850: 41, error }, 1007)
   }
 
   #pressed(digits: string, durationMs: number): void {
@@ -315,7 +322,7 @@ export class CarrierCall {
 
   #timedOut(what: string): void {
     const error = new SipError('SIP_MEDIA_TIMEOUT', `the carrier is gone: ${what}`)
-    this.#finish({ by: 'timeout', cause: 'media-timeout', q850: 41, error })
+    this.#letGo({ by: 'timeout', cause: 'media-timeout', q850: 41, error })
   }
 
   #closed(code: number, reason: string): void {
@@ -329,9 +336,9 @@ export class CarrierCall {
     this.#finish({ by: 'transport', cause: 'failed', q850: 41, error })
   }
 
-  #finish(end: Omit<CallEnded, 'durationMs'>, close = true, code = 1000): void {
+  #finish(end: Omit<CallEnded, 'durationMs'>, close = true, code?: number): void {
     if (this.#over !== undefined) return
-    const { clock, connection, owner } = this.#parts
+    const { clock, owner } = this.#parts
     const at = clock.now()
     const ended: CallEnded = { ...end, durationMs: at - this.#startedAt }
     this.#over = ended
@@ -351,10 +358,14 @@ export class CarrierCall {
     }
     this.#settle(ended)
     this.#gone.abort(new CallEndedError(ended))
-    if (!close) return
+    if (close) this.#close(end.by, code)
+  }
+
+  #close(by: CallEnded['by'], code = 1000): void {
+    const { connection } = this.#parts
     connection.close(code)
     // A peer that does not read does not answer the close either.
-    if (end.by === 'timeout') connection.destroy()
+    if (by === 'timeout') connection.destroy()
   }
 
   get #media(): StreamCounts {

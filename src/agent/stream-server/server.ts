@@ -1,3 +1,4 @@
+import { sleep } from '../../call/sleep.ts'
 import { Pacer } from '../../media/rtp/pacer.ts'
 import { SipError } from '../../runtime/errors.ts'
 import { createNodeRuntime } from '../../runtime/node.ts'
@@ -38,7 +39,6 @@ export interface StreamServerStats {
   readonly webhooks: number
 }
 
-/** An HTTP server of other make can take both handlers in place of `listen`. */
 export interface StreamServer {
   /** For `new Trace({ endpoint: server })`. */
   readonly clock: Clock
@@ -60,6 +60,8 @@ export async function streamServer(options: StreamServerOptions): Promise<Stream
   await server.open()
   return server
 }
+
+const NEVER: AbortSignal = new AbortController().signal
 
 class CarrierServer implements StreamServer {
   readonly clock: Clock
@@ -123,13 +125,27 @@ class CarrierServer implements StreamServer {
 
   async drain(): Promise<void> {
     this.#draining = true
-    while (this.#running.size > 0) await Promise.all(this.#running)
+    while (this.#calls.size + this.#waiting > 0) {
+      const calls = [...this.#calls].map(({ session }) => session.ended)
+      await (calls.length > 0 ? Promise.all(calls) : this.#pause(50))
+    }
+    await this.#told()
   }
 
   async close(): Promise<void> {
     this.#draining = true
     for (const call of this.#calls) call.end('local', 'closed')
     await this.#listener?.close()
+    await this.#told()
+  }
+
+  /** Until the carriers know that their calls are over; an agent that does not come to its end is not waited for. */
+  async #told(): Promise<void> {
+    if (this.#running.size > 0) await Promise.race([Promise.all(this.#running), this.#pause(10_000)])
+  }
+
+  #pause(ms: number): Promise<void> {
+    return sleep(this.clock, ms, NEVER)
   }
 
   #answer(request: HttpRequest): HttpResponse {
