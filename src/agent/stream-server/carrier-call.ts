@@ -18,7 +18,7 @@ import { CarrierVoice } from './carrier-voice.ts'
 import { within } from './control.ts'
 import { sendDigits } from './digits.ts'
 import { headersOf, uriOf } from './identity.ts'
-import { outcomeOf, refused, refusedBy, taken } from './transfer-result.ts'
+import { refused, refusedBy, taken, wordOfTransfer } from './transfer-result.ts'
 import type { StreamCall, StreamLimits, StreamRoute, StreamSession } from './options.ts'
 
 export interface CarrierCallParts {
@@ -35,9 +35,6 @@ export interface CarrierCallParts {
 
 /** For the carrier's HTTP interface. */
 const CONTROL_MS = 10_000
-/** For an answer over the stream to a transfer. */
-const TRANSFER_MS = 60_000
-
 /** One call whose stream has started. */
 export class CarrierCall {
   readonly session: StreamSession
@@ -302,22 +299,8 @@ export class CarrierCall {
 
   #transferAnswer(): Promise<TransferResult> {
     if (this.#transferred !== undefined) return Promise.resolve(refused('a transfer is under way already'))
-    return new Promise(resolve => {
-      const settle = (result: TransferResult): void => {
-        timer.cancel()
-        this.#gone.signal.removeEventListener('abort', hungUp)
-        this.#transferred = undefined
-        resolve(result)
-      }
-      const hungUp = (): void =>
-        settle({ outcome: 'unknown', cause: 'hung-up', reason: 'the carrier ended the call before it told' })
-      const { clock } = this.#parts
-      const timer = clock.setTimer(clock.now() + TRANSFER_MS, () =>
-        settle({ outcome: 'unknown', cause: 'silence', reason: 'the carrier did not tell how it went' }),
-      )
-      this.#gone.signal.addEventListener('abort', hungUp)
-      this.#transferred = outcome => settle(outcomeOf(outcome))
-    })
+    const { clock } = this.#parts
+    return wordOfTransfer(clock, this.#gone.signal, take => (this.#transferred = take))
   }
 
   #timedOut(what: string): void {

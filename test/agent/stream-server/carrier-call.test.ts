@@ -105,16 +105,17 @@ t.test('no more than the lead is given ahead, and what is played is known by the
   t.equal(sent.at(-1)?.kind, 'clear')
 })
 
+const start = (id: string): string =>
+  JSON.stringify({
+    event: 'start',
+    stream_id: 's',
+    start: { call_control_id: id, media_format: { encoding: 'PCMU', sample_rate: 8000 } },
+  })
+
 t.test('a call that the server or a mistake ends is ended at the carrier, too', async t => {
   const ended: string[] = []
   const control = { hangup: ({ callId }: { callId: string }) => Promise.resolve(void ended.push(callId)) }
   const stream = { dialect: 'telnyx', auth: { kind: 'none' }, control } as const
-  const start = (id: string): string =>
-    JSON.stringify({
-      event: 'start',
-      stream_id: 's',
-      start: { call_control_id: id, media_format: { encoding: 'PCMU', sample_rate: 8000 } },
-    })
   const agent = agentOf(async session => {
     if (session.callId === 'a') throw new Error('broken')
     await session.ended
