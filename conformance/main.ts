@@ -38,6 +38,7 @@ import { hasLinphone } from './peers/linphone.ts'
 import { baresipPhoneChecks, linphoneChecks } from './softphone-checks.ts'
 import { rtcpChecks } from './rtcp-checks.ts'
 import { sippChecks } from './sipp-checks.ts'
+import { baresipSdkChecks, livekitChecks, sdkPackages, sippSdkChecks } from './sdk-checks.ts'
 import { baresipSrtpChecks, ffmpegSrtpChecks, gstreamerSrtpChecks, hasGStreamerSrtp } from './srtp-checks.ts'
 import { hasStunnel } from './peers/stunnel.ts'
 import { streamServerChecks } from './stream-server-checks.ts'
@@ -121,6 +122,15 @@ else
   missing.push(
     'GStreamer with SRTP: apt-get install gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad',
   )
+
+const { twilio, livekit } = sdkPackages()
+if (hasSipp())
+  alone.push(...sippSdkChecks({ scenarios: join(repositoryRoot, 'conformance', 'sipp'), logs }, twilio))
+if (hasBaresip()) {
+  alone.push(...baresipSdkChecks(logs, twilio))
+  if ('folder' in livekit) alone.push(...livekitChecks(logs, livekit))
+}
+for (const packages of [twilio, livekit]) if ('missing' in packages) missing.push(packages.missing)
 
 const results = [
   ...(await runChecks(alone.filter(isChosen), 1, tell)),

@@ -1,0 +1,49 @@
+/** Packages that only one check needs, too large for every clone: fetched into `.build` when that is wanted. */
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { repositoryRoot } from '../../test/support/repository.ts'
+
+/** With this variable, and in CI, they are fetched. */
+const wanted = process.env['CONFORMANCE_FETCH'] === '1' || process.env['CI'] === 'true'
+const limitMs = 180_000
+
+export type OnDemand =
+  /** The folder they are installed in. */
+  | { readonly folder: string }
+  /** Why they are not there. */
+  | { readonly missing: string }
+
+/** @param packages with their versions, `ws@8.0.0` */
+export function fetchPackages(name: string, megabytes: number, packages: readonly string[]): OnDemand {
+  const folder = join(repositoryRoot, '.build', name)
+  if (existsSync(join(folder, 'node_modules'))) return { folder }
+  if (!wanted)
+    return {
+      missing: `${packages[0]}, ${megabytes} MB, which CONFORMANCE_FETCH=1 fetches into .build/${name}`,
+    }
+  // Under another name until it is whole.
+  const partial = `${folder}.partial`
+  rmSync(partial, { recursive: true, force: true })
+  mkdirSync(partial, { recursive: true })
+  const options = ['--no-save', '--no-package-lock', '--ignore-scripts', '--legacy-peer-deps']
+  const { status, error, stderr } = spawnSync(
+    'npm',
+    ['install', '--prefix', partial, ...options, '--no-audit', '--no-fund', '--loglevel=error', ...packages],
+    { encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'], timeout: limitMs },
+  )
+  if (status === 0) {
+    renameSync(partial, folder)
+    return { folder }
+  }
+  rmSync(partial, { recursive: true, force: true })
+  const why = error?.message ?? stderr.trim().split('\n').at(-1) ?? ''
+  return { missing: `${packages[0]}, which npm could not install: ${why}` }
+}
+
+/** One of them, as CommonJS gives it. */
+export function requireFrom(folder: string, name: string): unknown {
+  return createRequire(join(folder, 'x.js'))(name)
+}
