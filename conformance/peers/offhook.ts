@@ -70,6 +70,11 @@ export class OffhookProcess {
     this.#process.kill('SIGINT')
   }
 
+  /** `SIGHUP` and `SIGTERM`, as service managers send them. */
+  signal(name: NodeJS.Signals): void {
+    this.#process.kill(name)
+  }
+
   /** Gone, without a word to anybody. */
   kill(): void {
     this.#process.kill('SIGKILL')
@@ -121,6 +126,15 @@ export function startTlsAnswer(port: number, args: readonly string[]): Promise<A
 /** `offhook call`. */
 export function startCall(uri: string, args: readonly string[]): OffhookProcess {
   return new OffhookProcess(cli, ['call', uri, ...args, '--json'])
+}
+
+/** `offhook serve`; resolves with the address of its health server, if any, once it takes calls. */
+export async function startServe(
+  file: string,
+): Promise<{ readonly process: OffhookProcess; readonly health: string }> {
+  const process = new OffhookProcess(cli, ['serve', file, '--json'])
+  const { health = '' } = await process.event(({ event }) => event === 'listening')
+  return { process, health: String(health) }
 }
 
 async function listening(process: OffhookProcess, port: number): Promise<Answering> {

@@ -1,0 +1,379 @@
+/** Phones call a bot through `offhook serve`: a plain `ws` server in Twilio's dialect that does well, and that does not; reload and drain. */
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { WebSocketServer } from 'ws'
+import { repositoryRoot } from '../test/support/repository.ts'
+import type { Check } from './check.ts'
+import type { BotCall, BotPart } from './peers/media-streams-bot.ts'
+import { freePort, freeUdpPort } from './peers/ports.ts'
+import { startSipp } from './peers/sipp.ts'
+import {
+  botHeardSeconds,
+  callerHz,
+  expect,
+  expectBetween,
+  heardSeconds,
+  onServe,
+  pause,
+  type ServeStage,
+  twilioBot,
+} from './serve-stage.ts'
+
+const botHz = 1250
+const goodbyeHz = 1600
+const otherHz = 1900
+/** The phone's own buffers, and the pieces in which a tone is measured. */
+const toleranceSeconds = 0.4
+
+type Play = (stage: ServeStage) => Promise<void>
+type Plays = Readonly<Record<string, Pick<Check, 'rfc' | 'what' | 'how'> & { readonly play: Play }>>
+
+const plays: Plays = {
+  sipp: {
+    rfc: 'RFC 3264 5.1',
+    what: 'a bot is heard and hears; keys; marks in order; barge-in; the bot hangs up',
+    how: 'SIPp calls, offhook serve, a ws bot for Media Streams',
+    play: sippCalls,
+  },
+  baresip: {
+    rfc: 'RFC 4733 2.5',
+    what: 'a bot is heard and hears; keys; marks in order; barge-in; the caller hangs up',
+    how: 'baresip calls, offhook serve, a ws bot for Media Streams',
+    play: baresipCalls,
+  },
+  'bot-hangs-up': {
+    rfc: 'RFC 3261 15.1.1',
+    what: 'the bot closes when its goodbye has been heard',
+    how: 'baresip calls, offhook serve, a ws bot for Media Streams',
+    play: botHangsUp,
+  },
+  transfer: {
+    rfc: 'RFC 3515 2.4.2',
+    what: 'the bot transfers, the desk hears the caller',
+    how: 'baresip calls, offhook serve, a ws bot',
+    play: transfers,
+  },
+  reload: {
+    rfc: 'RFC 3261 13.3.1',
+    what: 'another configuration under a running call; a bad one is refused',
+    how: 'baresip calls twice, offhook serve, SIGHUP',
+    play: reloads,
+  },
+  drain: {
+    rfc: 'RFC 3261 21.5.4',
+    what: 'not ready, 503 with Retry-After, the running call goes on to its end',
+    how: 'baresip and SIPp call, offhook serve, SIGTERM',
+    play: drains,
+  },
+}
+
+/** What goes wrong at the bot, and what the caller hears of it. */
+interface Failure {
+  readonly what: string
+  /** Undefined: nobody listens there. */
+  readonly part: BotPart | undefined
+  readonly options?: object
+  /** How long the caller listens, milliseconds, and for how many seconds it hears the bot and the other one at least. */
+  readonly listenMs: number
+  readonly bot?: number
+  readonly other?: number
+  /** Of the record: who ended the bot, and in what words. */
+  readonly end: 'engine' | 'call' | 'failed'
+  readonly says?: RegExp
+  readonly counter?: readonly [name: string, atLeast: number]
+}
+
+const failures: Readonly<Record<string, Failure>> = {
+  dead: {
+    what: 'a dead bot: the other one takes over',
+    part: undefined,
+    options: { fallback: 'other' },
+    listenMs: 2000,
+    other: 1,
+    end: 'failed',
+    says: /cannot be reached/,
+  },
+  silent: {
+    what: 'a bot that connects and says nothing: the other one takes over',
+    part: () => {},
+    options: { fallback: 'other', firstAudioTimeoutMs: 1000 },
+    listenMs: 3000,
+    other: 1,
+    end: 'failed',
+  },
+  floods: {
+    what: 'a bot that sends 20 times real time: heard, and bounded',
+    part: floods,
+    options: { maxBufferedMs: 5000 },
+    listenMs: 5000,
+    bot: 3.5,
+    end: 'call',
+    counter: ['droppedMs', 30_000],
+  },
+  halves: {
+    what: 'a bot that sends half frames: one sound',
+    part: call => call.say(botHz, 10, 80),
+    listenMs: 3000,
+    bot: 2.3,
+    end: 'call',
+  },
+  closes: {
+    what: 'a bot that closes in mid-word: the other one takes over',
+    part: call => void closesInMidWord(call, () => call.close()),
+    options: { onEngineEnd: 'other' },
+    listenMs: 3500,
+    bot: 1,
+    other: 1,
+    end: 'engine',
+  },
+  breaks: {
+    what: 'a bot that is killed in mid-word: the other one takes over',
+    part: call => void closesInMidWord(call, () => call.kill()),
+    options: { fallback: 'other' },
+    listenMs: 3500,
+    bot: 1,
+    other: 1,
+    end: 'failed',
+  },
+}
+
+export function serveChecks(logs: string): readonly Check[] {
+  const checks = Object.entries(plays).map(([key, { rfc, what, how, play }]) => {
+    const name = `serve-${key}`
+    return { name, rfc, what, how, run: () => onServe(join(logs, name), play) }
+  })
+  const failing = Object.entries(failures).map(([key, failure]) => {
+    const name = `serve-${key}`
+    return {
+      name,
+      rfc: 'RFC 6455 7',
+      what: failure.what,
+      how: 'baresip calls, offhook serve, a ws bot for Media Streams',
+      run: () => onServe(join(logs, name), stage => fails(stage, failure)),
+    }
+  })
+  return [...checks, ...failing]
+}
+
+/** Speaks with marks between, is cut off by the key 1, says goodbye, and closes at `#`. */
+async function converse(call: BotCall): Promise<void> {
+  call.say(botHz, 0.75)
+  call.mark('first')
+  call.say(botHz, 0.75)
+  call.mark('second')
+  call.say(botHz, 8)
+  call.mark('third')
+  call.mark('fourth')
+  await call.message('dtmf', '1')
+  call.clear()
+  call.say(goodbyeHz, 1)
+  call.mark('goodbye')
+  await call.message('dtmf', '#')
+  await call.message('mark', 'goodbye')
+  call.close()
+}
+
+/** Of a whole such conversation. */
+function expectConversation(call: BotCall): void {
+  expect('Not as Twilio has it', call.faults, [])
+  const order = ['connected', 'start', 'mark', 'mark', 'dtmf', 'mark', 'mark']
+  expect('The bot got', call.events.slice(0, order.length), order)
+  expect('Marks', call.marks, ['first', 'second', 'third', 'fourth', 'goodbye'])
+  expect('Keys', call.keys, ['1', '#'])
+}
+
+async function sippCalls(stage: ServeStage): Promise<void> {
+  const bot = await stage.bot(converse)
+  await stage.serve({ bot: twilioBot(bot.url) })
+  const sipp = await startSipp({
+    scenario: { file: join(repositoryRoot, 'conformance', 'sipp', 'caller-keys-hung-up.xml') },
+    transport: 'udp',
+    target: { port: stage.port, user: 'bot' },
+    folder: join(stage.folder, 'sipp'),
+    // It gives back what it hears, so that the bot hears itself as the phone did.
+    args: ['-rtp_echo', '-mp', String(await freeUdpPort())],
+  })
+  const call = await bot.call()
+  await call.end(12_000)
+  await sipp.passed
+  expectConversation(call)
+  // Two seconds pass before the key.
+  expectBetween('Seconds of the bot that came back', botHeardSeconds(call, botHz), 1.4, 2 + toleranceSeconds)
+  expectBetween('Seconds of its goodbye', botHeardSeconds(call, goodbyeHz), 0.6, 1.1)
+  const record = await stage.record()
+  expect('Ended', [record.ended?.by, record.engines?.[0]?.end], ['local', 'engine'])
+  expect('Digits of the record', record.personal.digitsReceived, '1#')
+}
+
+async function baresipCalls(stage: ServeStage): Promise<void> {
+  const bot = await stage.bot(converse)
+  await stage.serve({ bot: twilioBot(bot.url) })
+  const phone = await stage.phone('caller')
+  const call = await bot.call()
+  await pause(2000)
+  await phone.command('sndcode', '1')
+  await call.message('mark', 'goodbye')
+  await pause(300)
+  await phone.stop()
+  await call.message('stop')
+  await call.end()
+  expect('Not as Twilio has it', call.faults, [])
+  expect('Marks', call.marks, ['first', 'second', 'third', 'fourth', 'goodbye'])
+  expect('Keys', call.keys, ['1'])
+  expect('The last message', call.events.at(-1), 'stop')
+  expectBetween('Seconds of the caller at the bot', botHeardSeconds(call, callerHz), 2)
+  expectBetween('Seconds of the bot at the phone', heardSeconds(phone, botHz), 1.4, 2.4 + toleranceSeconds)
+  expectBetween('Seconds of its goodbye', heardSeconds(phone, goodbyeHz), 0.6, 1.1)
+  const record = await stage.record()
+  expect('Ended', [record.ended?.by, record.engines?.[0]?.end], ['remote', 'call'])
+}
+
+async function botHangsUp(stage: ServeStage): Promise<void> {
+  const bot = await stage.bot(async call => {
+    call.say(goodbyeHz, 1)
+    call.mark('goodbye')
+    await call.message('mark', 'goodbye')
+    call.close()
+  })
+  await stage.serve({ bot: twilioBot(bot.url) })
+  const phone = await stage.phone('caller')
+  await phone.says('session closed')
+  const { ended, engines } = await stage.record()
+  expect('Ended', [ended?.by, engines?.[0]?.end], ['local', 'engine'])
+  expectBetween('Seconds of the goodbye', heardSeconds(phone, goodbyeHz), 0.6, 1.1)
+}
+
+async function transfers(stage: ServeStage): Promise<void> {
+  const desk = await stage.desk(otherHz)
+  const messages: string[] = []
+  const bot = new WebSocketServer({ host: '127.0.0.1', port: 0 })
+  await once(bot, 'listening')
+  bot.on('connection', socket =>
+    socket.on('message', (data, isBinary) => {
+      if (isBinary) return
+      const { type } = JSON.parse((data as Buffer).toString()) as { type: string }
+      messages.push(type)
+      if (type === 'start') socket.send(JSON.stringify({ type: 'transfer', target: desk.uri }))
+    }),
+  )
+  try {
+    const url = `ws://127.0.0.1:${(bot.address() as AddressInfo).port}/`
+    await stage.serve({ bot: { url, dialect: 'offhook' } })
+    const phone = await stage.phone('caller')
+    await desk.says('Call established')
+    await pause(2000)
+    await phone.stop()
+    await desk.stop()
+    const { transfers: [transfer] = [] } = await stage.record()
+    expect('The transfer', transfer?.outcome, 'transferred')
+    if (!messages.includes('transferred')) throw new Error(`The bot was told ${messages.join(', ')}`)
+    expectBetween('Seconds of the caller at the desk', heardSeconds(desk, callerHz), 1)
+    expectBetween('Seconds of the desk at the caller', heardSeconds(phone, otherHz), 1)
+  } finally {
+    bot.close()
+  }
+}
+
+async function reloads(stage: ServeStage): Promise<void> {
+  const [bot, other] = await Promise.all([
+    stage.bot(call => call.say(botHz, 30)),
+    stage.bot(call => call.say(otherHz, 30)),
+  ])
+  await stage.serve({ bot: twilioBot(bot.url) })
+  const first = await stage.phone('first')
+  const running = await bot.call()
+  stage.write({ other: twilioBot(other.url) })
+  stage.process.signal('SIGHUP')
+  await stage.process.event(({ event }) => event === 'reloaded')
+  const { process, folder, port } = stage
+  writeFileSync(
+    join(folder, 'serve.yaml'),
+    `endpoint:\n  listen: ['udp://127.0.0.1:${port}']\n  admit: everybody\nagents:\n  bot: { builtIn: parrot }\n`,
+  )
+  process.signal('SIGHUP')
+  const refused = await process.event(({ event }) => event === 'reload-refused')
+  const [problem] = refused['problems'] as { line: number; field: string }[]
+  expect('What is wrong', [problem?.line, problem?.field], [5, 'agents.bot.builtIn'])
+  const second = await stage.phone('second')
+  await other.call()
+  await pause(1500)
+  await second.stop()
+  expect('The running call', running.closed, undefined)
+  const soFar = botHeardSeconds(running, callerHz)
+  await pause(1000)
+  expectBetween('Seconds it hears in a second', botHeardSeconds(running, callerHz) - soFar, 0.7, 1.4)
+  await first.stop()
+  await running.end()
+  expectBetween('Seconds of the new bot at the second', heardSeconds(second, otherHz), 1)
+  expectBetween('Seconds of the old bot at the second', heardSeconds(second, botHz), 0, 0)
+  expectBetween('Seconds of the old bot at the first', heardSeconds(first, botHz), 2)
+}
+
+async function drains(stage: ServeStage): Promise<void> {
+  const bot = await stage.bot(call => call.say(botHz, 30))
+  await stage.serve({ bot: twilioBot(bot.url) })
+  const phone = await stage.phone('caller')
+  const call = await bot.call()
+  const pages = async (): Promise<readonly number[]> => [
+    (await stage.page('/healthz')).status,
+    (await stage.page('/readyz')).status,
+  ]
+  expect('Health and readiness before', await pages(), [200, 200])
+  stage.process.signal('SIGTERM')
+  await stage.process.event(({ event }) => event === 'draining')
+  expect('Health and readiness while it is drained', await pages(), [200, 503])
+  const stranger = await startSipp({
+    scenario: { file: join(repositoryRoot, 'conformance', 'sipp', 'caller-overloaded.xml') },
+    transport: 'udp',
+    target: { port: stage.port, user: 'bot' },
+    folder: join(stage.folder, 'sipp'),
+  })
+  await stranger.passed
+  const soFar = botHeardSeconds(call, callerHz)
+  await pause(1500)
+  expectBetween('Seconds the running call is heard', botHeardSeconds(call, callerHz) - soFar, 1, 2)
+  await phone.stop()
+  await call.message('stop')
+  expect('The exit status', await stage.process.exit, 0)
+  expectBetween('Seconds of the bot at the phone', heardSeconds(phone, botHz), 2)
+}
+
+/** A second of sound every 50 ms, as long as the call lasts. */
+function floods(call: BotCall): void {
+  const timer = setInterval(() => {
+    if (call.closed === undefined) call.say(botHz, 1, 4000)
+    else clearInterval(timer)
+  }, 50)
+}
+
+async function closesInMidWord(call: BotCall, close: () => void): Promise<void> {
+  call.say(botHz, 10)
+  await pause(1600)
+  close()
+}
+
+async function fails(stage: ServeStage, failure: Failure): Promise<void> {
+  const { part, options, listenMs, end, says, counter } = failure
+  const bot = part && (await stage.bot(part))
+  const other = await stage.bot(call => call.say(otherHz, 30))
+  const url = bot?.url ?? `ws://127.0.0.1:${await freePort()}/`
+  await stage.serve({ bot: twilioBot(url, options), other: twilioBot(other.url) })
+  const phone = await stage.phone('caller')
+  await pause(listenMs / 2)
+  const before = await stage.residentBytes()
+  await pause(listenMs / 2)
+  const grownMiB = ((await stage.residentBytes()) - before) / 2 ** 20
+  await phone.stop()
+  const { engines = [] } = await stage.record()
+  expect('The record says that the bot was ended by', engines[0]?.end, end)
+  if (says !== undefined && !says.test(engines[0]?.detail ?? ''))
+    throw new Error(`The record says: ${engines[0]?.detail ?? 'nothing'}`)
+  const [name = '', least = 0] = counter ?? []
+  if (counter !== undefined) expectBetween(name, engines[0]?.counters?.[name] ?? 0, least)
+  expectBetween('Seconds of the bot', heardSeconds(phone, botHz), failure.bot ?? 0)
+  expectBetween('Seconds of the other', heardSeconds(phone, otherHz), failure.other ?? 0)
+  expectBetween('MiB of memory it grew by', grownMiB, -Infinity, 40)
+}
