@@ -160,9 +160,9 @@ export function serveChecks(logs: string): readonly Check[] {
 
 /** Speaks with marks between, is cut off by the key 1, says goodbye, and closes at `#`. */
 async function converse(call: BotCall): Promise<void> {
-  call.say(botHz, 0.75)
+  call.say(botHz, 0.5)
   call.mark('first')
-  call.say(botHz, 0.75)
+  call.say(botHz, 0.5)
   call.mark('second')
   call.say(botHz, 8)
   call.mark('third')
