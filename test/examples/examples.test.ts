@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
 import { twilioStreamSignature } from '../../src/agent/index.ts'
+import { RealtimeModel, modelHz } from '../../conformance/peers/realtime-model.ts'
 import { createEndpoint } from '../../src/index.ts'
 import { goertzelDbfs } from '../../src/media/audio/goertzel.ts'
 import { levelDbfs } from '../../src/media/audio/level.ts'
@@ -28,6 +29,7 @@ const run = [
   'collect-digits',
   'conference',
   'follow-a-call',
+  'openai-agents',
   'proxy',
   'registrar',
   'stream-bot',
@@ -48,7 +50,7 @@ t.test('every example is one page, imports the package as a user does, and is ru
     t.ok(text.trimEnd().split('\n').length <= 60, `${path} has at most 60 lines`)
     const imports = [...text.matchAll(/\bfrom '([^']+)'/g)].map(match => match[1] ?? '')
     t.same(
-      imports.filter(name => !/^(?:offhook(?:\/|$)|node:)/.test(name)),
+      imports.filter(name => !/^(?:offhook(?:\/|$)|node:|@openai\/agents-realtime$)/.test(name)),
       [],
       `${path} imports nothing else`,
     )
@@ -244,6 +246,30 @@ t.test(
     t.equal(await example.interrupt(), 0, example.output)
   },
 )
+
+t.test('openai-agents: the model greets, and hangs up when it is told to', async t => {
+  const model = await RealtimeModel.start()
+  const example = new Program('examples/openai-agents', folder, {
+    ...anyPort,
+    OPENAI_API_KEY: 'sk-test',
+    OPENAI_URL: model.url,
+  })
+  const [, port = ''] = await example.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
+  const phone = await createEndpoint({ listen: ['udp://127.0.0.1:0'] })
+  const call = await phone.call(`sip:desk@127.0.0.1:${port}`)
+  for await (const { samples } of call.media.input) if (goertzelDbfs(samples, 8000, modelHz) > -30) break
+  const conversation = await model.conversation()
+  t.equal(conversation.authorization, 'Bearer sk-test')
+  await call.sendDtmf('5')
+  const { item } = await conversation.event('conversation.item.create')
+  t.match(item, { content: [{ text: 'The caller pressed 5.' }] })
+  await call.hangup()
+  await conversation.end()
+  await example.prints(/engine openai-agents, connected after .* ended by the call: the call ended/)
+  t.equal(await example.interrupt(), 0, example.output)
+  await phone.close()
+  await model.stop()
+})
 
 t.test('stream-bot: the bot of docs/engine-websocket.md echoes, and hangs up on #', async t => {
   const page = readFileSync(join(repositoryRoot, 'docs/engine-websocket.md'), 'utf8')
