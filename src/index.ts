@@ -46,6 +46,21 @@ export type {
 export { CallEndedError } from './call/call-ended.ts'
 export type { CallEnded, Reason } from './call/call-ended.ts'
 export type { Trunk } from './call/trunk.ts'
+export { toE164, toNational } from './call/routing/e164.ts'
+export type { ToE164 } from './call/routing/e164.ts'
+export { compileRoutes } from './call/routing/route-table.ts'
+export type { KnownNames, NamedRoute, RouteTable } from './call/routing/route-table.ts'
+export type {
+  CallFacts,
+  Pattern,
+  QueueAction,
+  RejectAction,
+  Route,
+  RouteAction,
+  RouteMatch,
+  TimeRule,
+  Weekday,
+} from './call/routing/types.ts'
 export { createTrunk, trunkOf } from './call/trunks/carrier-trunk.ts'
 export type { CarrierTrunk, TrunkEvents, TrunkStats } from './call/trunks/carrier-trunk.ts'
 export { createTrunkGroup } from './call/trunks/trunk-group.ts'

@@ -80,6 +80,15 @@ export { onceForEachCall, openAiWebhook } from './openai/webhook.ts'
 export type { OpenAiIncomingCall } from './openai/webhook.ts'
 export { voicerunUrl } from './streams/voicerun.ts'
 export type { VoicerunAgent } from './streams/voicerun.ts'
+export { routeCalls } from './routing/route-calls.ts'
+export type {
+  RouteCallsOptions,
+  RoutedAgent,
+  Routing,
+  RoutingEndpoint,
+  RoutingOptions,
+  RoutingStats,
+} from './routing/options.ts'
 export { collect, flushDigits } from './control/collect.ts'
 export type { CollectOptions, Collected } from './control/collect.ts'
 export { playPrompt } from './control/play.ts'

@@ -4,6 +4,8 @@ import type { CallEnded } from '../call/call-ended.ts'
 import type { TransferRecord } from './transfers.ts'
 import type { EngineRecord } from './engines.ts'
 import { engineLines } from './engines.ts'
+import { routeLines } from './routes.ts'
+import type { RouteRecord } from './routes.ts'
 import { transferLines } from './transfers.ts'
 import type { Admitted } from '../sip/auth/admission.ts'
 
@@ -108,6 +110,8 @@ export interface CallRecord {
   readonly media?: CallMedia
   /** The first 16; absent when there were none. */
   readonly transfers?: readonly TransferRecord[]
+  /** What routing did with the call, step by step, the first 16; absent when there was no routing. */
+  readonly routes?: readonly RouteRecord[]
   /** The engines that had the call, in order, the first 16; absent when there were none outside the process. */
   readonly engines?: readonly EngineRecord[]
   /** The first 64 files. */
@@ -179,6 +183,7 @@ export function describeCall(record: CallRecord): string {
     ...(record.personal.digitsReceived ? [`  digits received: ${record.personal.digitsReceived}`] : []),
     ...(record.personal.digitsSent ? [`  digits sent: ${record.personal.digitsSent}`] : []),
     ...transferLines(record.transfers),
+    ...routeLines(record.routes),
     ...engineLines(record.engines),
     ...record.recordings.map(file => `  recorded to ${file}`),
     endLine(record),

@@ -7,6 +7,7 @@ import type { CallEnded } from '../call/call-ended.ts'
 import { streamChannel } from '../call/stream-events.ts'
 import type { StreamEvent } from '../call/stream-events.ts'
 import { engineChannel } from '../call/engine-events.ts'
+import { routeChannel } from '../call/routing/route-events.ts'
 import type { EngineEvent } from '../call/engine-events.ts'
 import { mediaDtmfChannel, mediaEventChannel } from '../media/session/diagnostics.ts'
 import type { MediaDtmfEvent, MediaEvent } from '../media/session/types.ts'
@@ -22,6 +23,8 @@ import type { CallMedia, CallRecord, CallTimes } from './call-record.ts'
 import { admissionOf, callMedia } from './call-record.ts'
 import { noteEngine } from './engines.ts'
 import type { EngineRecord } from './engines.ts'
+import { noteRoute } from './routes.ts'
+import type { RouteRecord } from './routes.ts'
 import { Journal } from './journal.ts'
 import type { LadderEntry } from './ladder.ts'
 import type { KnownCall } from './known-call.ts'
@@ -80,6 +83,7 @@ interface CallTrace {
   recordingsDropped: number
   readonly transfers: KeptTransfers
   readonly engines: EngineRecord[]
+  readonly routes: RouteRecord[]
 }
 
 /**
@@ -119,6 +123,11 @@ export class Trace {
       mediaDtmfChannel.subscribe(event => this.#dtmf(event)),
       mediaEventChannel.subscribe(event => this.#media(event)),
       engineChannel.subscribe(event => this.#engine(event)),
+      routeChannel.subscribe(event => {
+        const trace = this.#byId.get(event.call)
+        if (trace !== undefined)
+          this.#note(trace, this.#options.endpoint.clock.now(), noteRoute(trace.routes, event))
+      }),
       streamChannel.subscribe(event => this.#stream(event)),
     ]
   }
@@ -315,6 +324,7 @@ export class Trace {
       carrierIds: [],
       transfers: { list: [], targets: [] },
       engines: [],
+      routes: [],
       recordings: [],
       recordingsDropped: 0,
     }
@@ -381,6 +391,7 @@ export class Trace {
       ...(trace.ended === undefined ? {} : { durationMs: trace.ended.durationMs, ended: plain(trace.ended) }),
       ...(trace.media === undefined ? {} : { media: trace.media }),
       recordings: [...trace.recordings],
+      ...(trace.routes.length === 0 ? {} : { routes: [...trace.routes] }),
       ...(trace.engines.length === 0 ? {} : { engines: [...trace.engines] }),
       ...(trace.transfers.list.length === 0 ? {} : { transfers: [...trace.transfers.list] }),
       ...(trace.digitsDropped === 0 ? {} : { digitsDropped: trace.digitsDropped }),
