@@ -35,7 +35,7 @@ const endpoint = await createEndpoint({ listen: [LISTEN], codecs: ['PCMU', 'PCMA
 const trace = new Trace({ endpoint, onRecord: record => console.log(describeCall(record)) })
 endpoint.on('error', error => console.error(error.message))
 const stop = new AbortController()
-process.once('SIGINT', () => stop.abort())
+process.on('SIGINT', () => stop.abort()) // not once: the SDK ends the process when nobody else listens
 console.log(`${endpoint.listening.join(', ')} gives its calls to the model`)
 await runAgent(endpoint, agent, { signal: stop.signal })
 await endpoint.close()
