@@ -34,16 +34,15 @@ export class ServeStage {
     return this.#process
   }
 
-  /** The agents may be called by their names; `routes` are put before that. */
+  /** The first agent gets all calls, unless there are `routes`. */
   write(agents: Agents, more: Readonly<Record<string, unknown>> = {}): void {
-    const { routes = [], ...rest } = more
     const config = {
       endpoint: { listen: [`udp://127.0.0.1:${this.port}`], admit: 'everybody' },
       agents,
-      routes: [...(routes as object[]), { to: { agent: Object.keys(agents)[0] } }],
+      routes: [{ to: { agent: Object.keys(agents)[0] } }],
       health: { port: 0 },
       traces: { folder: 'traces', records: true },
-      ...rest,
+      ...more,
     }
     writeFileSync(join(this.folder, 'serve.yaml'), stringify(config))
   }
@@ -86,7 +85,7 @@ export class ServeStage {
     return phone
   }
 
-  /** The record of the call that was the so-manieth to end. */
+  /** The record of the inbound call that was the so-manieth to end. */
   async record(number = 0): Promise<CallRecord> {
     const { process } = this
     await process.event(() => process.events.filter(isEnd).length > number)
@@ -158,8 +157,8 @@ export function pause(ms: number): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, ms))
 }
 
-function isEnd({ event }: OffhookEvent): boolean {
-  return event === 'ended'
+function isEnd({ event, direction }: OffhookEvent): boolean {
+  return event === 'ended' && direction === 'inbound'
 }
 
 function filesIn(folder: string): string {
