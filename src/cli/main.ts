@@ -4,12 +4,14 @@ import { SipError } from '../runtime/errors.ts'
 import { answer, answerHelp } from './answer.ts'
 import { call, callHelp } from './call.ts'
 import { demo, demoHelp } from './demo.ts'
+import { serve, serveHelp } from './serve.ts'
 import { trunk, trunkHelp } from './trunk-check.ts'
 
 const commands: Readonly<Record<string, { run(args: readonly string[]): Promise<number>; help: string }>> = {
   answer: { run: answer, help: answerHelp },
   call: { run: call, help: callHelp },
   demo: { run: demo, help: demoHelp },
+  serve: { run: serve, help: serveHelp },
   trunk: { run: trunk, help: trunkHelp },
 }
 

@@ -24,7 +24,8 @@ const house: Readonly<Record<string, readonly string[]>> = withLayersBelow({
   'agent/sdk/livekit-agents': ['agent'],
   trace: ['call'],
   testing: ['agent', 'trace'],
-  cli: ['agent', 'trace', ''],
+  serve: ['agent', 'trace'],
+  cli: ['serve', ''],
   '': ['agent', 'trace'],
 })
 
@@ -48,6 +49,8 @@ const dependencies: Readonly<Record<string, readonly string[]>> = {
   'media/sdp': ['sdp-transform'],
   'sip/events': ['fast-xml-parser'],
   'agent/sdk/openai-agents': ['@openai/agents-realtime'],
+  serve: ['yaml', 'zod'],
+  call: ['libphonenumber-js'],
 }
 
 /**
