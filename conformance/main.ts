@@ -39,6 +39,9 @@ import { hasLinphone } from './peers/linphone.ts'
 import { baresipPhoneChecks, linphoneChecks } from './softphone-checks.ts'
 import { rtcpChecks } from './rtcp-checks.ts'
 import { sippChecks } from './sipp-checks.ts'
+import { serveChecks } from './serve-checks.ts'
+import { serveFailureChecks } from './serve-failure-checks.ts'
+import { serveRouteChecks } from './serve-route-checks.ts'
 import { baresipSdkChecks, livekitChecks, sdkPackages, sippSdkChecks } from './sdk-checks.ts'
 import { baresipSrtpChecks, ffmpegSrtpChecks, gstreamerSrtpChecks, hasGStreamerSrtp } from './srtp-checks.ts'
 import { hasStunnel } from './peers/stunnel.ts'
@@ -117,6 +120,8 @@ sideBySide.push(...carrierChecks(), ...streamServerChecks())
 sideBySide.push(...openAiChecks())
 if (hasBaresip()) sideBySide.push(...baresipDtmfChecks(logs), ...engineFailureChecks(logs))
 if (hasBaresip() && hasSipp()) sideBySide.push(...callFlowChecks(logs))
+if (hasBaresip() && hasSipp())
+  sideBySide.push(...serveChecks(logs), ...serveFailureChecks(logs), ...serveRouteChecks(logs))
 if (hasLinphone()) sideBySide.push(...linphoneCallFlowChecks(logs))
 if (hasFfmpeg()) sideBySide.push(...ffmpegSrtpChecks(logs), ...codecPeerChecks(logs, 'ffmpeg'))
 if (hasGStreamerSrtp()) sideBySide.push(...gstreamerSrtpChecks(logs), ...codecPeerChecks(logs, 'GStreamer'))
