@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { Agent } from '../agent/agent.ts'
 import { demoMenu } from '../agent/demo-menu.ts'
 import { echoAgent } from '../agent/echo.ts'
+import { openAiAgent } from '../agent/openai/agent.ts'
 import { streamAgent } from '../agent/streams/client.ts'
 import type { StreamAgentOptions } from '../agent/streams/options.ts'
 import { OptionError } from '../runtime/errors.ts'
@@ -11,6 +12,7 @@ import type {
   AgentConfig,
   BuiltInAgentConfig,
   ModuleAgentConfig,
+  OpenAiAgentConfig,
   StreamAgentConfig,
   TlsFiles,
 } from './config.ts'
@@ -37,17 +39,23 @@ export async function planAgents(
   problems: FoundProblem[],
 ): Promise<ReadonlyMap<string, AgentMaker>> {
   const makers = new Map<string, AgentMaker>()
-  const streams = new Map<string, StreamAgentConfig>()
+  const engines = new Map<string, StreamAgentConfig | OpenAiAgentConfig>()
   for (const [name, value] of Object.entries(given)) {
     const path = ['agents', name]
     const config = kindOf(value, path, problems)
     if (config === undefined) continue
     const maker = await planAgent(config, folder, path, problems)
     if (maker !== undefined) makers.set(name, maker)
-    if ('url' in config) streams.set(name, config)
+    if ('url' in config || 'openai' in config) engines.set(name, config)
   }
-  for (const [name, config] of streams) checkReferences(name, config, given, streams, problems)
+  for (const [name, config] of engines) checkReferences(name, config, given, engines, problems)
   return makers
+}
+
+/** Their shapes alone, where the rest of the file is too bad for more. */
+export function checkAgentShapes(given: unknown, problems: FoundProblem[]): void {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return
+  for (const [name, value] of Object.entries(given)) kindOf(value, ['agents', name], problems)
 }
 
 function kindOf(value: unknown, path: FieldPath, problems: FoundProblem[]): AgentConfig | undefined {
@@ -78,7 +86,7 @@ async function planAgent(
     const agent = await loadModule(config, folder, [...path, 'module'], problems)
     return agent && (() => agent)
   }
-  return planStream(config, folder, path, problems)
+  return 'openai' in config ? planOpenAi(config, path, problems) : planStream(config, folder, path, problems)
 }
 
 async function loadModule(
@@ -109,20 +117,40 @@ function planStream(
   path: FieldPath,
   problems: FoundProblem[],
 ): AgentMaker | undefined {
+  const ends = {
+    ...(fallback === undefined ? {} : { fallback }),
+    ...(onEngineEnd === undefined ? {} : { onEngineEnd }),
+  }
   return noting(problems, path, () => {
     const options: StreamAgentOptions = {
       ...rest,
       ...(tls === undefined ? {} : { tls: readTls(tls, folder) }),
     }
     streamAgent(options)
-    return (runtime, agentNamed) =>
-      streamAgent({
-        ...options,
-        runtime,
-        ...(fallback === undefined ? {} : { fallback: named(fallback, agentNamed) }),
-        ...(onEngineEnd === undefined ? {} : { onEngineEnd: endOf(onEngineEnd, agentNamed) }),
-      })
+    return (runtime, agentNamed) => streamAgent({ ...options, runtime, ...endsOf(ends, agentNamed) })
   })
+}
+
+function planOpenAi(
+  { openai, ...ends }: OpenAiAgentConfig,
+  path: FieldPath,
+  problems: FoundProblem[],
+): AgentMaker | undefined {
+  return noting(problems, [...path, 'openai'], () => {
+    openAiAgent(openai)
+    return (runtime, agentNamed) => openAiAgent({ ...openai, runtime, ...endsOf(ends, agentNamed) })
+  })
+}
+
+/** What becomes of a call that its engine leaves. */
+function endsOf(
+  { fallback, onEngineEnd }: Pick<OpenAiAgentConfig, 'fallback' | 'onEngineEnd'>,
+  agentNamed: (name: string) => Agent,
+): Pick<StreamAgentOptions, 'fallback' | 'onEngineEnd'> {
+  return {
+    ...(fallback === undefined ? {} : { fallback: named(fallback, agentNamed) }),
+    ...(onEngineEnd === undefined ? {} : { onEngineEnd: endOf(onEngineEnd, agentNamed) }),
+  }
 }
 
 function endOf(onEngineEnd: string, agentNamed: (name: string) => Agent): 'hangup' | 'finish' | Agent {
@@ -137,9 +165,9 @@ function named(name: string, agentNamed: (name: string) => Agent): Agent {
 /** Of names that are not there, and of engines that hand a call round in a circle. */
 function checkReferences(
   name: string,
-  { fallback, onEngineEnd }: StreamAgentConfig,
+  { fallback, onEngineEnd }: StreamAgentConfig | OpenAiAgentConfig,
   given: Readonly<Record<string, unknown>>,
-  streams: ReadonlyMap<string, StreamAgentConfig>,
+  engines: ReadonlyMap<string, StreamAgentConfig | OpenAiAgentConfig>,
   problems: FoundProblem[],
 ): void {
   const names = Object.keys(given)
@@ -154,7 +182,7 @@ function checkReferences(
       })
   }
   const passed = new Set([name])
-  for (let next = fallback; next !== undefined; next = streams.get(next)?.fallback) {
+  for (let next = fallback; next !== undefined; next = engines.get(next)?.fallback) {
     if (passed.has(next)) {
       problems.push({
         path: ['agents', name, 'fallback'],

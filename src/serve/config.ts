@@ -1,4 +1,5 @@
 import type { Agent } from '../agent/agent.ts'
+import type { OpenAiAgentOptions } from '../agent/openai/options.ts'
 import type { StreamAgentOptions } from '../agent/streams/options.ts'
 import type { MaxCallsSettings } from '../call/trunks/call-slots.ts'
 import type { CarrierName } from '../call/trunks/carriers.ts'
@@ -89,8 +90,8 @@ export interface TrunkInboundConfig {
   readonly trusted?: boolean
 }
 
-/** Which kind it is, the field says that only that kind has: `builtIn`, `module`, `url`. */
-export type AgentConfig = BuiltInAgentConfig | ModuleAgentConfig | StreamAgentConfig
+/** Which kind it is, the field says that only that kind has: `builtIn`, `module`, `url`, `openai`. */
+export type AgentConfig = BuiltInAgentConfig | ModuleAgentConfig | StreamAgentConfig | OpenAiAgentConfig
 
 export interface BuiltInAgentConfig {
   readonly builtIn: 'echo' | 'menu'
@@ -121,6 +122,33 @@ export interface StreamAgentConfig extends Pick<
   readonly fallback?: string
   readonly tls?: Pick<TlsFiles, 'cert' | 'key' | 'passphrase' | 'ca' | 'verify'>
 }
+
+export interface OpenAiAgentConfig {
+  readonly openai: OpenAiConfig
+  /** `hangup`, `finish`, or the name of another agent. */
+  readonly onEngineEnd?: string
+  /** The name of another agent. */
+  readonly fallback?: string
+}
+
+/** What plain data can say of `openAiAgent`; for tools of your own write a module. */
+export type OpenAiConfig = Pick<
+  OpenAiAgentOptions,
+  | 'apiKey'
+  | 'dialect'
+  | 'model'
+  | 'url'
+  | 'headers'
+  | 'session'
+  | 'audio'
+  | 'endCall'
+  | 'transferCall'
+  | 'greeting'
+  | 'onExpiry'
+  | 'connectTimeoutMs'
+  | 'firstAudioTimeoutMs'
+  | 'maxBufferedMs'
+>
 
 export interface RecordingConfig {
   readonly folder: string

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, extname, resolve } from 'node:path'
 import { OptionError } from '../runtime/errors.ts'
 import { realWork } from '../runtime/real-work.ts'
+import { checkAgentShapes } from './agents.ts'
 import { readDocument } from './document.ts'
 import type { ConfigDocument } from './document.ts'
 import { importDefault } from './modules.ts'
@@ -32,6 +33,7 @@ export async function loadConfig(file: string, { env = process.env }: LoadOption
   const value = fillIn(document.value, { env, folder, redactor, problems })
   const shapeProblems: FoundProblem[] = []
   const config = checkShape(configSchema, value, [], shapeProblems)
+  if (config === undefined) checkAgentShapes((value as { agents?: unknown } | null)?.agents, shapeProblems)
   // What is said of a field already is not said twice.
   for (const problem of shapeProblems)
     if (!problems.some(({ path }) => writePath(path) === writePath(problem.path))) problems.push(problem)

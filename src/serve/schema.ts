@@ -1,11 +1,13 @@
 /** The shape of a configuration, field by field; what each means, docs/serve.md says. */
 import { z } from 'zod'
+import type { JsonObject } from '../agent/streams/json.ts'
 import { carriers } from '../call/trunks/carriers.ts'
 import type { CarrierName } from '../call/trunks/carriers.ts'
 import type {
   BuiltInAgentConfig,
   EndpointConfig,
   ModuleAgentConfig,
+  OpenAiAgentConfig,
   ServeConfig,
   StreamAgentConfig,
   TrunkConfig,
@@ -190,11 +192,33 @@ const streamAgent: z.ZodType<StreamAgentConfig> = z.strictObject({
   ),
 })
 
+const openAi: z.ZodType<OpenAiAgentConfig> = z.strictObject({
+  openai: z.strictObject({
+    apiKey: text,
+    dialect: z.enum(['realtime', 'live']),
+    model: text,
+    url: may(z.string().regex(/^wss?:\/\/\S+$/)),
+    headers: may(textByName),
+    session: may(z.record(text, z.json())) as z.ZodExactOptional<z.ZodType<JsonObject>>,
+    audio: may(z.enum(['pcmu', 'pcma', 'pcm'])),
+    endCall: may(z.boolean()),
+    transferCall: may(textByName),
+    greeting: may(z.union([text, z.literal(true)])),
+    onExpiry: may(z.enum(['reconnect', 'end'])),
+    connectTimeoutMs: may(number(1, 600_000)),
+    firstAudioTimeoutMs: may(number(1, 3_600_000)),
+    maxBufferedMs: may(number(1, 120_000)),
+  }),
+  onEngineEnd: may(text),
+  fallback: may(text),
+})
+
 /** By the field that only this kind of agent has. */
 export const agentSchemas: Readonly<Record<string, z.ZodType>> = {
   builtIn: builtInAgent,
   module: moduleAgent,
   url: streamAgent,
+  openai: openAi,
 }
 
 export function isAgent(value: unknown): boolean {

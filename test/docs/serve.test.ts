@@ -49,18 +49,23 @@ t.test('the configuration of the page is all right, by --check', async t => {
   writeFileSync(join(folder, 'pbx-password.txt'), 'wonderland\n')
   writeFileSync(join(folder, 'agents/sorry.js'), 'export default { run: async () => {} }')
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
-  const env = { TRUNK_PASSWORD: 'rabbit-hole', TWILIO_AUTH_TOKEN: 'looking-glass' }
+  const env = {
+    OPENAI_API_KEY: 'cheshire',
+    TRUNK_PASSWORD: 'rabbit-hole',
+    TWILIO_AUTH_TOKEN: 'looking-glass',
+  }
   const check = new Program('src/cli/main', folder, env, ['serve', '--check', 'serve.yaml'])
   t.equal(await check.ended, 0, check.output)
   t.match(
     check.output,
-    /serve\.yaml is all right\n.*\n  trunks: carrier, pbx\n  agents: support, support@staging, sorry, echo\n/,
+    /serve\.yaml is all right\n.*\n  trunks: carrier, pbx\n  agents: support, support@staging, model, sorry, echo\n/,
   )
-  const missing = new Program('src/cli/main', folder, { TRUNK_PASSWORD: 'rabbit-hole' }, [
-    'serve',
-    '--check',
-    'serve.yaml',
-  ])
+  const missing = new Program(
+    'src/cli/main',
+    folder,
+    { OPENAI_API_KEY: 'cheshire', TRUNK_PASSWORD: 'rabbit-hole' },
+    ['serve', '--check', 'serve.yaml'],
+  )
   t.equal(await missing.ended, 2)
   t.match(missing.output, /^serve\.yaml:\d+:\d+: agents\.support\.authToken: .*TWILIO_AUTH_TOKEN is not set/)
   t.notMatch(missing.output, /rabbit-hole/)

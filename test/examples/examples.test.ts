@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
 import { twilioStreamSignature } from '../../src/agent/index.ts'
@@ -32,6 +33,7 @@ const run = [
   'openai-agents',
   'proxy',
   'registrar',
+  'serve-bot',
   'stream-bot',
   'stream-server',
   'test-an-agent',
@@ -347,6 +349,29 @@ t.test('warm-transfer: music, whisper, and the two alone; or the caller back', a
   const declined = new Program('examples/warm-transfer', folder, { KEY: '2' })
   t.equal(await declined.ended, 0, declined.output)
   t.match(declined.output, /declined\n.*desk hears: nothing\n.*caller hears: agent\n/)
+})
+
+t.test('serve: the agent of examples/serve.yaml says back what it hears until # is pressed', async t => {
+  const config = readFileSync(join(repositoryRoot, 'examples/serve.yaml'), 'utf8')
+  const agent = fileURLToPath(new URL('../../examples/serve-bot.js', import.meta.url))
+  writeFileSync(
+    join(folder, 'serve.yaml'),
+    config
+      .replaceAll(/(127\.0\.0\.1):\d+/g, '$1:0')
+      .replace('port: 9090', 'port: 0')
+      .replace('../dist/examples/serve-bot.js', agent)
+      .replace('../traces', 'traces'),
+  )
+  const serve = new Program('src/cli/main', folder, {}, ['serve', 'serve.yaml'])
+  const [, port] = await serve.prints(/serving on udp:\/\/127\.0\.0\.1:(\d+)/)
+  const phone = await createEndpoint({ listen: ['udp://127.0.0.1:0'] })
+  const call = await phone.call(`sip:bot@127.0.0.1:${port}`)
+  void call.media.output.write(tone({ sampleRate: 8000, hz: 440, durationMs: 2_000 }))
+  for await (const { samples } of call.media.input) if (goertzelDbfs(samples, 8000, 440) > -20) break
+  await call.sendDtmf('#')
+  t.match(await call.ended, { by: 'remote', cause: 'hangup' })
+  await phone.close()
+  t.equal(await serve.interrupt(), 0, serve.output)
 })
 
 t.test('answering-machine waits for the beep and leaves its message', async t => {

@@ -46,6 +46,10 @@ export class Program {
     }
   }
 
+  signal(name: NodeJS.Signals): void {
+    this.#process.kill(name)
+  }
+
   /** Ctrl-C; resolves with the exit status. */
   interrupt(): Promise<number | null> {
     this.#process.kill('SIGINT')

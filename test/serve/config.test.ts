@@ -270,6 +270,22 @@ const bad: readonly (readonly [
     /vonage has none/,
   ],
   [
+    'a model without its key',
+    sound.replace('builtIn: echo', 'openai: { dialect: realtime, model: m }'),
+    5,
+    10,
+    'agents.bot.openai.apiKey',
+    /it is missing/,
+  ],
+  [
+    'a model that goes on where nobody is',
+    sound.replace('builtIn: echo', 'openai: { apiKey: k, dialect: live, model: m }, fallback: bat'),
+    5,
+    68,
+    'agents.bot.fallback',
+    /no agent "bat"/,
+  ],
+  [
     'recording of an agent that is not there',
     `${sound}recording:\n  folder: r\n  agents: [bat]\n`,
     9,
