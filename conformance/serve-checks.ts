@@ -6,11 +6,14 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { WebSocketServer } from 'ws'
 import { repositoryRoot } from '../test/support/repository.ts'
+import { findTone } from './audio.ts'
 import type { Check } from './check.ts'
 import type { BotCall, StreamMessage } from './peers/media-streams-bot.ts'
 import { freeUdpPort } from './peers/ports.ts'
+import { modelHz, RealtimeModel } from './peers/realtime-model.ts'
 import { startSipp } from './peers/sipp.ts'
 import {
+  authToken,
   botHeardSeconds,
   callerHz,
   expect,
@@ -61,6 +64,12 @@ const plays: Plays = {
     what: 'the bot transfers, the desk hears the caller',
     how: 'baresip calls, offhook serve, a ws bot',
     play: transfers,
+  },
+  openai: {
+    rfc: 'RFC 3551 4.5.14',
+    what: 'a model is heard and hears, PCMU all the way; the caller hangs up, which ends the session',
+    how: 'baresip calls, offhook serve, a stand-in for OpenAI Realtime',
+    play: openAiModel,
   },
   reload: {
     rfc: 'RFC 3261 13.3.1',
@@ -228,6 +237,30 @@ async function transfers(stage: ServeStage): Promise<void> {
     expectBetween('Seconds of the desk at the caller', heardSeconds(phone, otherHz), 1)
   } finally {
     bot.close()
+  }
+}
+
+async function openAiModel(stage: ServeStage): Promise<void> {
+  const model = await RealtimeModel.start()
+  try {
+    // eslint-disable-next-line no-template-curly-in-string
+    const key = '${file:token}'
+    const openai = { apiKey: key, dialect: 'realtime', model: 'm', url: model.url, greeting: true }
+    await stage.serve({ desk: { openai } })
+    const phone = await stage.phone('caller')
+    const conversation = await model.conversation()
+    await pause(2500)
+    await phone.stop()
+    await conversation.end()
+    expect('Who it is', conversation.authorization === `Bearer ${authToken}`, true)
+    expect('The audio', conversation.format, 'audio/pcmu')
+    expectBetween('Seconds of the model at the phone', heardSeconds(phone, modelHz), 1)
+    const heard = { sampleRate: 8000, channels: [Float64Array.from(conversation.heard)] }
+    expectBetween('Seconds of the caller at the model', findTone(heard, 0, callerHz).seconds, 1)
+    const record = await stage.record()
+    expect('Ended', [record.ended?.by, record.engines?.[0]?.end], ['remote', 'call'])
+  } finally {
+    await model.stop()
   }
 }
 

@@ -13,7 +13,7 @@ import { within } from './within.ts'
 
 export const callerHz = 1000
 /** Written nowhere but into the file that the configuration names. */
-const authToken = 'f3c1d9e07b5a42d8a6e1'
+export const authToken = 'f3c1d9e07b5a42d8a6e1'
 
 export type Agents = Readonly<Record<string, object>>
 
