@@ -1,22 +1,22 @@
-import type { AudioFrame } from '../../media/audio/audio-source.ts'
-import type { DtmfDigit } from '../../media/session/types.ts'
 import type { Clock, Network, Timer } from '../../runtime/runtime.ts'
 import type { WebSocketConnection } from '../../runtime/web.ts'
 import type { AgentSession } from '../agent.ts'
 import { SpokenItems } from '../sdk/openai-agents/spoken-items.ts'
-import { encodeAudio } from '../streams/audio-format.ts'
 import type { SessionEndReason } from '../streams/bot-session.ts'
 import type { StreamFormat } from '../streams/dialect.ts'
-import { base64Of, objectFrom, objectOf } from '../streams/json.ts'
+import { objectFrom, objectOf } from '../streams/json.ts'
 import type { JsonObject } from '../streams/json.ts'
+import { CallerEar } from './caller-ear.ts'
 import type { Failure, ModelDialect, ModelEvent } from './dialect.ts'
+import { audioOf, formats, wireFormats } from './formats.ts'
 import { limit, openLine } from './line.ts'
 import { live } from './live.ts'
-import type { OpenAiAudio, OpenAiSettings, OpenAiTalk } from './options.ts'
+import type { OpenAiSettings, OpenAiTalk } from './options.ts'
 import { phoneTools, wireTool } from './phone-tools.ts'
 import { realtime } from './realtime.ts'
 import { ToolBench } from './tool-bench.ts'
 import { Transcript } from './transcript.ts'
+import { Turns } from './turns.ts'
 
 export interface ConversationParts {
   readonly clock: Clock
@@ -29,9 +29,6 @@ export interface ConversationParts {
 
 /** Frames for a model that does not take them are dropped beyond so many octets: about 15 s of G.711, 4 s of PCM. */
 const MAX_UNSENT_BYTES = 256 * 1024
-
-/** Responses whose end never came. */
-const MAX_DISCARDED = 100
 
 /** Answers that failed for want of capacity, in a row. */
 const MAX_RETRIES = 3
@@ -55,7 +52,7 @@ export class Conversation implements OpenAiTalk {
   readonly #tools: ToolBench
   readonly #transcript = new Transcript()
   readonly #counts = { malformed: 0, problems: 0, framesNotSent: 0, reconnects: 0 }
-  readonly #discarded = new Set<string>()
+  readonly #turns = new Turns()
   readonly #over: Promise<SessionEndReason>
   #finish!: (reason: SessionEndReason) => void
   #ended = false
@@ -66,12 +63,8 @@ export class Conversation implements OpenAiTalk {
   #wasReady = false
   #spoke = false
   #lastAudioAt = 0
-  /** The response under way; empty when it was asked for and has not begun. */
-  #active: string | undefined
-  #wanted: { readonly instructions?: string } | undefined
   #retries = 0
-  #keys = ''
-  readonly #timers: { keys?: Timer; silence?: Timer; retry?: Timer } = {}
+  readonly #timers: { silence?: Timer; retry?: Timer } = {}
 
   constructor(session: AgentSession, settings: OpenAiSettings, parts: ConversationParts) {
     this.session = session
@@ -136,18 +129,13 @@ export class Conversation implements OpenAiTalk {
   }
 
   respond(instructions?: string): void {
-    if (this.#dialect.turns && this.#active !== undefined) {
-      this.#wanted = { ...(instructions !== undefined && { instructions }) }
-      return
-    }
-    this.#wanted = undefined
-    this.#active = ''
+    const wanted = { ...(instructions !== undefined && { instructions }) }
+    if (this.#dialect.turns && !this.#turns.ask(wanted)) return
     this.send(this.#dialect.respond(instructions))
   }
 
   interrupt(): void {
-    if (this.#active !== undefined && this.#active !== '')
-      for (const event of this.#dialect.cancel()) this.send(event)
+    if (this.#turns.begun) for (const event of this.#dialect.cancel()) this.send(event)
     this.#cut()
   }
 
@@ -156,7 +144,6 @@ export class Conversation implements OpenAiTalk {
   /** The first connection is up. */
   #begin(): void {
     if (this.#ended) return
-    const { session } = this
     const { greeting, firstAudioTimeoutMs } = this.#settings
     const { clock } = this.#parts
     this.#wasReady = true
@@ -167,22 +154,27 @@ export class Conversation implements OpenAiTalk {
         if (!this.#spoke) this.#finish({ kind: 'failed', problem: 'silent', detail })
       })
     }
-    // A live relay: what was said while the model was dialled would keep it that much behind.
-    session.input.clear()
-    const frames = session.input.at(this.#format.sampleRate)[Symbol.asyncIterator]()
-    const digits = session.dtmf()[Symbol.asyncIterator]()
-    const hearing = Promise.all([this.#relayAudio(frames), this.#relayDigits(digits)]).catch(
-      (cause: unknown) => {
+    const { dtmf = { gatherMs: 1000 } } = this.#settings
+    const ear = new CallerEar(
+      {
+        session: this.session,
+        clock,
+        format: this.#format,
+        gatherMs: typeof dtmf === 'object' ? dtmf.gatherMs : undefined,
+        onAudio: audio => this.#hear(audio),
+        onDigit: digit => {
+          if (typeof dtmf === 'function') this.#guard('dtmf', () => dtmf(digit, this))
+        },
+        onKeys: keys => this.#pressed(keys),
+      },
+      cause => {
         const detail = `what the caller says cannot be read: ${messageOf(cause)}`
         this.#finish({ kind: 'failed', problem: 'broken', detail, cause })
       },
     )
-    this.#hearing = this.#over.then(async () => {
-      await Promise.all([frames.return?.(), digits.return?.()])
-      await hearing
-    })
+    this.#hearing = this.#over.then(() => ear.close())
     if (greeting === undefined) return
-    if (this.#dialect.turns) this.#active = ''
+    if (this.#dialect.turns) this.#turns.ask({})
     for (const event of this.#dialect.greet(greeting)) this.send(event)
   }
 
@@ -203,7 +195,15 @@ export class Conversation implements OpenAiTalk {
       const { signal } = attempt
       line = await openLine(network, this.#settings, signal)
       const up = new Promise<void>((resolve, reject) => {
-        this.#ready = { resolve, reject }
+        this.#ready = {
+          resolve: () => {
+            // At once: the connection may break with the next message.
+            this.#ready = undefined
+            this.#line = line
+            resolve()
+          },
+          reject,
+        }
         signal.addEventListener('abort', () => reject(signal.reason))
       })
       up.catch(() => {})
@@ -214,15 +214,14 @@ export class Conversation implements OpenAiTalk {
       for (const event of this.#dialect.open(this.#settings, format, tools, this.#transcript.turns))
         line.send(JSON.stringify(event))
       await up
-      this.#line = line
       // Ended meanwhile: nobody else closes it.
       if (this.#ended) line.close()
     } catch (error) {
       this.#epoch += 1
+      this.#ready = undefined
       line?.close()
       throw error
     } finally {
-      this.#ready = undefined
       attempt.done()
     }
   }
@@ -234,17 +233,18 @@ export class Conversation implements OpenAiTalk {
 
   async #reconnect(detail: string): Promise<void> {
     const { attempts, delayMs, maxDelayMs } = this.#settings.reconnect
-    const underWay = this.#active !== undefined || this.#tools.busy
+    let underWay = this.#turns.busy || this.#tools.busy
     this.#line = undefined
-    this.#active = undefined
-    this.#wanted = undefined
-    this.#discarded.clear()
+    this.#turns.forget()
     this.#tools.forget()
     for (let attempt = 0; attempt < attempts && !this.#ended; attempt += 1) {
       await this.session.sleep(Math.min(maxDelayMs, delayMs * 2 ** attempt)).catch(() => {})
       if (this.#ended) return
       try {
         await this.#connect()
+        // Keys that were pressed meanwhile ask for an answer, too.
+        underWay ||= this.#turns.busy
+        this.#turns.forget()
         this.#counts.reconnects += 1
         if (underWay && this.#dialect.turns) this.respond()
         return
@@ -255,39 +255,19 @@ export class Conversation implements OpenAiTalk {
     this.#finish({ kind: 'failed', problem: 'broken', detail })
   }
 
-  async #relayAudio(frames: AsyncIterator<AudioFrame>): Promise<void> {
-    for (;;) {
-      const { done, value } = await frames.next()
-      if (done === true || this.#ended) return
-      const line = this.#line
-      if (line === undefined) continue
-      if (line.bufferedBytes > MAX_UNSENT_BYTES) this.#counts.framesNotSent += 1
-      else this.send(this.#dialect.audio(base64Of(encodeAudio(this.#format, value.samples))))
-    }
+  #hear(audio: string): void {
+    const line = this.#line
+    if (line === undefined) return
+    if (line.bufferedBytes > MAX_UNSENT_BYTES) this.#counts.framesNotSent += 1
+    else this.send(this.#dialect.audio(audio))
   }
 
-  async #relayDigits(digits: AsyncIterator<DtmfDigit>): Promise<void> {
-    const { dtmf = { gatherMs: 1000 } } = this.#settings
-    for (;;) {
-      const { done, value } = await digits.next()
-      if (done === true || this.#ended) return
-      if (typeof dtmf === 'function') this.#guard('dtmf', () => dtmf(value, this))
-      else if (dtmf !== false) this.#gather(value.digit, dtmf.gatherMs)
-    }
-  }
-
-  #gather(digit: string, gatherMs: number): void {
-    const { clock } = this.#parts
-    this.#keys = (this.#keys + digit).slice(-128)
-    this.#timers.keys?.cancel()
-    this.#timers.keys = clock.setTimer(clock.now() + gatherMs, () => {
-      const keys = this.#keys
-      this.#keys = ''
-      if (this.#ended) return
-      if (this.#dialect.turns) this.interrupt()
-      this.tell(`The caller pressed these keys of the phone: ${keys}`)
-      if (this.#dialect.turns) this.respond()
-    })
+  #pressed(keys: string): void {
+    if (this.#dialect.turns) this.interrupt()
+    const text = `The caller pressed these keys of the phone: ${keys}`
+    this.#transcript.add({ role: 'user', text }, false)
+    this.tell(text)
+    if (this.#dialect.turns) this.respond()
   }
 
   #receive(epoch: number, data: string | Uint8Array): void {
@@ -315,8 +295,7 @@ export class Conversation implements OpenAiTalk {
         if (this.#interruptible) this.#cut()
         return
       case 'response':
-        this.#active = event.id
-        return
+        return this.#turns.begin(event.id)
       case 'response-over':
         return this.#responded(event.id, event.failure)
       case 'tool':
@@ -334,7 +313,7 @@ export class Conversation implements OpenAiTalk {
   }
 
   #speak({ item, audio }: Extract<ModelEvent, { kind: 'audio' }>): void {
-    if (this.#discarded.has(item.responseId)) return
+    if (this.#turns.discarded(item.responseId)) return
     if (!this.#spoke) this.#parts.onFirstAudio()
     this.#spoke = true
     this.#lastAudioAt = this.#parts.clock.now()
@@ -342,8 +321,7 @@ export class Conversation implements OpenAiTalk {
   }
 
   #responded(id: string, failure: Failure | undefined): void {
-    this.#discarded.delete(id)
-    this.#active = undefined
+    const wanted = this.#turns.over(id)
     if (failure === undefined) this.#retries = 0
     else {
       this.#problem('model', failure)
@@ -354,7 +332,7 @@ export class Conversation implements OpenAiTalk {
       if (epoch === this.#epoch && !this.#ended) this.send(this.#dialect.toolOutput(callId, output))
     })
     if (done === undefined) {
-      if (this.#wanted !== undefined) this.respond(this.#wanted.instructions)
+      if (wanted !== undefined) this.respond(wanted.instructions)
       return
     }
     void done.then(() => {
@@ -371,7 +349,7 @@ export class Conversation implements OpenAiTalk {
     }
     this.#timers.retry?.cancel()
     this.#timers.retry = clock.setTimer(clock.now() + 1000 * 2 ** this.#retries, () => {
-      if (!this.#ended && this.#active === undefined) this.respond()
+      if (!this.#ended && !this.#turns.busy) this.respond()
     })
     this.#retries += 1
   }
@@ -381,10 +359,9 @@ export class Conversation implements OpenAiTalk {
       const { code, message } = failure
       return this.#ready.reject(new Error(`it refused the session (${code}): ${message}`))
     }
-    if (this.#active === '') this.#active = undefined
-    // Somebody's turn had begun that we had not heard of: after it.
-    if (failure.code === 'conversation_already_has_active_response') this.#wanted ??= {}
-    else this.#problem('model', failure)
+    const another = failure.code === 'conversation_already_has_active_response'
+    this.#turns.refused(another)
+    if (!another) this.#problem('model', failure)
   }
 
   #sessionOver(epoch: number, { reason, expired }: Extract<ModelEvent, { kind: 'over' }>): void {
@@ -408,11 +385,7 @@ export class Conversation implements OpenAiTalk {
 
   /** Drops what was not heard, and tells the model where that was. */
   #cut(): void {
-    const active = this.#active
-    if (active !== undefined && active !== '') {
-      this.#discarded.add(active)
-      if (this.#discarded.size > MAX_DISCARDED) this.#discarded.clear()
-    }
+    this.#turns.discard()
     const own = `${this.#epoch} `
     for (const { itemId, contentIndex, heardMs } of this.#voice.cut()) {
       if (!itemId.startsWith(own)) continue
@@ -474,31 +447,4 @@ export class Conversation implements OpenAiTalk {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
-}
-
-function audioOf({ codec, input }: AgentSession): OpenAiAudio {
-  if (codec === 'PCMU' || (codec === undefined && input.sampleRate === 8000)) return 'pcmu'
-  return codec === 'PCMA' ? 'pcma' : 'pcm'
-}
-
-const formats: Readonly<Record<OpenAiAudio, StreamFormat>> = {
-  pcmu: { encoding: 'PCMU', sampleRate: 8000 },
-  pcma: { encoding: 'PCMA', sampleRate: 8000 },
-  pcm: { encoding: 'L16', sampleRate: 24_000 },
-}
-
-/** Live wants a rate with each. */
-const wireFormats: Readonly<
-  Record<OpenAiSettings['dialect'], Readonly<Record<StreamFormat['encoding'], JsonObject>>>
-> = {
-  realtime: {
-    PCMU: { type: 'audio/pcmu' },
-    PCMA: { type: 'audio/pcma' },
-    L16: { type: 'audio/pcm', rate: 24_000 },
-  },
-  live: {
-    PCMU: { type: 'audio/pcmu', rate: 8000 },
-    PCMA: { type: 'audio/pcma', rate: 8000 },
-    L16: { type: 'audio/pcm', rate: 24_000 },
-  },
 }

@@ -86,6 +86,33 @@ t.test(
   },
 )
 
+t.test('keys pressed while there is no connection are told to the next session, and answered', async t => {
+  const reconnect = { attempts: 3, delayMs: 3000 }
+  await callModel({ reconnect }, async (caller, model, lab, models) => {
+    model.destroy()
+    await lab.clock.sleep(100)
+    await caller.press('42')
+    await lab.clock.sleep(3500)
+    t.match(models[1]?.events, [
+      { type: 'session.update' },
+      { item: { role: 'user', content: [{ text: /: 42$/ }] } },
+      { type: 'response.create' },
+    ])
+  })
+})
+
+t.test('a connection that breaks with the confirmation of its session', async t => {
+  const { record } = await callModel({ mute: true, fallback: deputy }, async (caller, model, lab, models) => {
+    model.send({ type: 'session.updated' })
+    model.destroy()
+    await lab.clock.sleep(400)
+    models[1]?.send({ type: 'session.updated' })
+    models[1]?.close(1000, 'enough')
+    await caller.isHungUp({ withinMs: 500 })
+  })
+  t.match(record.engines, [{ end: 'engine', detail: 'it closed with 1000 enough' }])
+})
+
 t.test('attempts are bounded, and wait longer each time', async t => {
   const options = {
     refuse: { status: 503, from: 1 },
