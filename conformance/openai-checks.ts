@@ -3,13 +3,16 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  admitTrunk,
   bridge,
   bridgeCodecs,
+  type Call,
   createEndpoint,
   createNodeRuntime,
   createTrunk,
   type IncomingCall,
   TrunkCallError,
+  trunkOf,
   trunks,
 } from '../src/index.ts'
 import { onceForEachCall, openAiSipCalls, openAiWebhook } from '../src/agent/index.ts'
@@ -31,16 +34,65 @@ export function openAiChecks(): readonly Check[] {
       how: 'a stand-in, TLS and SRTP',
       run,
     },
+    {
+      name: 'openai-live-trunk',
+      rfc: 'RFC 3261 22.2, 4568, 7587',
+      what: 'the trunk that OpenAI Live dials: its password, TLS, SRTP and Opus, a tone each way',
+      how: 'a stand-in, TLS and SRTP',
+      run: liveDials,
+    },
   ]
 }
 
-async function run(): Promise<void> {
-  const tls = {
-    cert: pem('localhost.pem'),
-    key: pem('localhost.key'),
-    ca: pem('authority.pem'),
-    servername: 'localhost',
+/** Calls come with digest over TLS, in Opus and SRTP, and from no address that is known. */
+async function liveDials(): Promise<void> {
+  const tls = tlsOfTests()
+  const account = { username: 'live', password: 'secret' }
+  const trunk = trunks.openai({ account: 'proj_1', secure: true })
+  const us = await createEndpoint({
+    listen: ['tls://127.0.0.1:0'],
+    tls,
+    codecs: ['opus'],
+    admission: admitTrunk(trunk, { digest: { ...account, realm: 'trunk.test' } }),
+  })
+  const live = await createEndpoint({ listen: ['tls://127.0.0.1:0'], tls, codecs: ['opus'] })
+  const target = `sip:+15550100@localhost:${portOf(us.listening, 'tls')};transport=tls`
+  const hears: number[] = []
+  const names: (string | undefined)[] = []
+  void us.serve(async call => {
+    names.push(trunkOf(call))
+    await call.answer({ srtp: 'required' })
+    void call.media.output.play(sine(callerHz, 10))
+    for await (const { samples } of call.media.input.at(8000)) hears.push(...samples)
+  })
+  const dial = (password: string): Promise<Call> =>
+    live.call(target, {
+      srtp: 'required',
+      trunk: { aor: 'sip:live@trunk.test', credentials: { ...account, password } },
+    })
+  try {
+    const refused: unknown = await dial('wrong').catch((error: unknown) => error)
+    expect((refused as { statusCode?: number }).statusCode, 403, 'the answer to a wrong password')
+    const call = await dial(account.password)
+    void call.media.output.play(sine(modelHz, 10))
+    const heard: number[] = []
+    void (async () => {
+      for await (const { samples } of call.media.input.at(8000)) heard.push(...samples)
+    })()
+    await until(() => heard.length > 16_000 && hears.length > 16_000, 'audio both ways')
+    loud(heard, callerHz, modelHz, 'the model hears us')
+    loud(hears, modelHz, callerHz, 'we hear the model')
+    expect(call.media.codec.name, 'opus', 'the codec')
+    expect(call.media.stats().srtp?.suite !== undefined, true, 'SRTP')
+    expect(names.join(), 'openai', 'the trunk of its call')
+    await call.hangup()
+  } finally {
+    await Promise.all([us.close(), live.close()])
   }
+}
+
+async function run(): Promise<void> {
+  const tls = tlsOfTests()
   const resolver = new SimulatedResolver()
   const runtime = { ...createNodeRuntime(), resolver }
   // Decided about in the order of the calls.
@@ -127,6 +179,15 @@ async function run(): Promise<void> {
   } finally {
     await trunk.close()
     await Promise.all([us.close(), caller.close(), standIn.close(), webhooks.close()])
+  }
+}
+
+function tlsOfTests(): { cert: string; key: string; ca: string; servername: string } {
+  return {
+    cert: pem('localhost.pem'),
+    key: pem('localhost.key'),
+    ca: pem('authority.pem'),
+    servername: 'localhost',
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Clock, Network, Timer } from '../../runtime/runtime.ts'
 import type { WebSocketConnection } from '../../runtime/web.ts'
 import type { AgentSession } from '../agent.ts'
-import { SpokenItems } from '../sdk/openai-agents/spoken-items.ts'
+import { SpokenItems } from './spoken-items.ts'
 import type { SessionEndReason } from '../streams/bot-session.ts'
 import type { StreamFormat } from '../streams/dialect.ts'
 import { objectFrom, objectOf } from '../streams/json.ts'

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../streams/json.ts'
-import type { SpokenItem } from '../sdk/openai-agents/spoken-items.ts'
+import type { SpokenItem } from './spoken-items.ts'
 import type { OpenAiSettings } from './options.ts'
 
 /** What a model says of itself, whichever interface it is behind. */

@@ -76,7 +76,7 @@ export interface OpenAiAgentOptions {
   readonly tools?: readonly OpenAiTool[]
   /** For tools without a `run`, those of `session` among them. */
   readonly onToolCall?: (call: OpenAiToolCall, talk: OpenAiTalk) => unknown
-  /** Gives the model `end_call`: the call ends when the caller has heard the good-bye. Default false. */
+  /** Gives the model `hang_up`: the call ends when the caller has heard the good-bye. Default false. */
   readonly endCall?: boolean
   /** Gives the model `transfer_call`: what it calls each place, and its SIP or tel URI. */
   readonly transferCall?: Readonly<Record<string, string>>

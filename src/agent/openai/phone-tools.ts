@@ -21,12 +21,12 @@ export function wireTool({ name, description, parameters }: OpenAiTool): WireToo
   }
 }
 
-/** `end_call` and `transfer_call`, as the options say. */
+/** `hang_up` and `transfer_call`, as the options say. */
 export function phoneTools({ endCall, transferCall = {} }: OpenAiSettings, line: PhoneLine): OpenAiTool[] {
   const tools: OpenAiTool[] = []
   if (endCall === true) {
     tools.push({
-      name: 'end_call',
+      name: 'hang_up',
       description: 'Ends the phone call. Say good-bye first.',
       run: async () => {
         if (!(await line.heardOut())) return 'The caller interrupted: the call goes on.'

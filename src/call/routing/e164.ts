@@ -1,5 +1,5 @@
-import { isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js'
 import type { CountryCode } from 'libphonenumber-js'
+import { isSupportedCountry, parsePhoneNumberFromString } from 'libphonenumber-js'
 import { OptionError } from '../../runtime/errors.ts'
 
 /** ITU-T E.164 §6: 15 digits at most, no country code begins with 0. */
@@ -23,7 +23,7 @@ export function toE164(country?: string): ToE164 {
     const bare = text.replaceAll(separators, '')
     if (e164.test(bare)) return bare
     if (!/^\+?\d{3,20}$/.test(bare)) return undefined
-    const national = country === undefined ? undefined : valid(bare, country as CountryCode)
+    const national = country === undefined ? undefined : valid(bare, country)
     // Many carriers leave out the plus.
     return national ?? (/^[1-9]\d{9,14}$/.test(bare) ? valid(`+${bare}`) : undefined)
   }

@@ -49,10 +49,7 @@ function clockOf(
       minute: 'numeric',
     })
   } catch {
-    throw new OptionError(
-      field,
-      `${String(zone)} is no time zone; give one of IANA, Europe/London for example`,
-    )
+    throw new OptionError(field, `${zone} is no time zone; give one of IANA, Europe/London for example`)
   }
   return wallTimeMs => {
     const parts: Record<string, number> = {}

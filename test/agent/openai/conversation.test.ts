@@ -208,13 +208,13 @@ t.test(
   },
 )
 
-t.test('end_call lets the caller hear the good-bye first', async t => {
+t.test('hang_up lets the caller hear the good-bye first', async t => {
   const { record, errors, models } = await callModel({ endCall: true }, async (caller, model, lab) => {
     const startedAt = lab.clock.now()
     model.begin('resp_1')
     model.say(440, 1500)
     model.said()
-    model.call('end_call', {})
+    model.call('hang_up', {})
     model.over('resp_1')
     await caller.hears({ toneHz: 440 })
     await caller.isHungUp({ withinMs: 1800 })
@@ -233,7 +233,7 @@ t.test('who interrupts the good-bye stays on the line', async t => {
     model.begin('resp_1')
     model.say(440, 3000)
     model.said()
-    model.call('end_call', {})
+    model.call('hang_up', {})
     model.over('resp_1')
     await lab.clock.sleep(500)
     model.send({ type: 'input_audio_buffer.speech_started' })
@@ -274,7 +274,7 @@ t.test('Live: no turns, history and tools where it wants them', async t => {
         session: {
           model: 'gpt-live-1',
           audio: { format: { type: 'audio/pcmu', rate: 8000 } },
-          delegation: { type: 'responses', responses: { model: 'helper', tools: [{ name: 'end_call' }] } },
+          delegation: { type: 'responses', responses: { model: 'helper', tools: [{ name: 'hang_up' }] } },
         },
       })
       t.match(hello, { type: 'session.instructions.append', content: /Hello there/, delegation_id: null })
@@ -287,7 +287,7 @@ t.test('Live: no turns, history and tools where it wants them', async t => {
       t.match(await model.until('session.instructions.append', 2), { content: /: 7$/ })
       const nested = (event: object): void => model.send({ type: 'response.event', event })
       nested({ type: 'response.created', response: { id: 'r' } })
-      const item = { type: 'function_call', call_id: 'c', name: 'end_call', arguments: '{}' }
+      const item = { type: 'function_call', call_id: 'c', name: 'hang_up', arguments: '{}' }
       nested({ type: 'response.output_item.done', item })
       nested({ type: 'response.completed', response: { id: 'r' } })
       await caller.isHungUp({ withinMs: 4000 })

@@ -17,7 +17,7 @@ import type { StreamFormat } from '../../streams/dialect.ts'
 import { base64Of } from '../../streams/json.ts'
 import { defaultRuntime } from '../default-runtime.ts'
 import { SdkSocket } from './sdk-socket.ts'
-import { SpokenItems } from './spoken-items.ts'
+import { SpokenItems } from '../../openai/spoken-items.ts'
 
 export interface PhoneTransportOptions extends Pick<
   OpenAIRealtimeWebSocketOptions,

@@ -1,7 +1,7 @@
-import type { AudioSink } from '../../../media/audio/audio-sink.ts'
-import type { Playout } from '../../../media/audio/playout.ts'
-import { AudioDecoder } from '../../streams/audio-format.ts'
-import type { StreamFormat } from '../../streams/dialect.ts'
+import type { AudioSink } from '../../media/audio/audio-sink.ts'
+import type { Playout } from '../../media/audio/playout.ts'
+import { AudioDecoder } from '../streams/audio-format.ts'
+import type { StreamFormat } from '../streams/dialect.ts'
 
 /** Which audio a chunk belongs to: the ids of the Realtime API. */
 export interface SpokenItem {
