@@ -29,6 +29,7 @@ import { fuzzChecks } from './fuzz-checks.ts'
 import { hasBaresip } from './peers/baresip.ts'
 import { hasSipp } from './peers/sipp.ts'
 import { openAiChecks } from './openai-checks.ts'
+import { openAiEngineChecks } from './openai-engine-checks.ts'
 import { proxyChecks } from './proxy-checks.ts'
 import { kamailioFailoverChecks } from './kamailio-failover-checks.ts'
 import { hasKamailio } from './peers/kamailio.ts'
@@ -117,7 +118,10 @@ if (hasBaresip()) sideBySide.push(...baresipSrtpChecks(logs), ...baresipBridgeCh
 if (hasSipp()) sideBySide.push(...sippBridgeChecks(logs))
 sideBySide.push(...dtmfProgramChecks(logs))
 sideBySide.push(...carrierChecks(), ...streamServerChecks())
-sideBySide.push(...openAiChecks())
+sideBySide.push(
+  ...openAiChecks(),
+  ...openAiEngineChecks({ scenarios: join(repositoryRoot, 'conformance', 'sipp'), logs }),
+)
 if (hasBaresip()) sideBySide.push(...baresipDtmfChecks(logs), ...engineFailureChecks(logs))
 if (hasBaresip() && hasSipp()) sideBySide.push(...callFlowChecks(logs))
 if (hasBaresip() && hasSipp())

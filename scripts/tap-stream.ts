@@ -1,4 +1,4 @@
-/** Reading back the TAP stream of a test run, because the reporters of tap show little where there is no terminal. */
+/** TAP 14 streams of test files: gathered into one, and read back. */
 
 export interface Totals {
   readonly passed: number
@@ -10,6 +10,27 @@ export function readTotals(stream: string): Totals {
   const totals = stream.match(/^# \{[^}]*total:[^}]*\}/gm)?.at(-1) ?? ''
   const count = (name: string): number => Number(new RegExp(`\\b${name}: (\\d+)`).exec(totals)?.[1] ?? 0)
   return { passed: count('pass'), failed: count('fail') }
+}
+
+/** What a test file wrote, as a subtest of the whole run; `failure` says why the file did not end well. */
+export function asSubtest(
+  output: string,
+  file: {
+    readonly name: string
+    readonly number: number
+    readonly failure?: string | undefined
+    readonly ms: number
+  },
+): string {
+  const { name, number, failure, ms } = file
+  const lines = output
+    .replace(/^TAP version 14\n/, '')
+    .trimEnd()
+    .split('\n')
+    .map(line => `    ${line}\n`)
+  const result = `${failure === undefined ? '' : 'not '}ok ${number} - ${name} # time=${Math.round(ms)}ms\n`
+  const details = failure === undefined ? '' : `  ---\n  ${failure}\n  ...\n`
+  return `# Subtest: ${name}\n${lines.join('')}${result}${details}`
 }
 
 /** Every assertion that failed, as the path of test names to it and what tap says of it. */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readFailures, readTotals } from '../../scripts/tap-stream.ts'
+import { asSubtest, readFailures, readTotals } from '../../scripts/tap-stream.ts'
 
 const stream = `TAP version 14
 # Subtest: dist/test/a.test.js
@@ -43,5 +43,20 @@ t.test('each failure is told once, with the tests it is in; a file that died cou
 t.test('the totals are those of the last line', t => {
   t.same(readTotals(stream), { passed: 2, failed: 2 })
   t.same(readTotals(''), { passed: 0, failed: 0 })
+  t.end()
+})
+
+t.test('a file becomes a subtest, and what fails in it is told with its name', t => {
+  const output =
+    'TAP version 14\nok 1 - fine\nnot ok 2 - two is three\n1..2\n# { total: 2, pass: 1, fail: 1 }\n'
+  const file = { name: 'dist/test/a.test.js', number: 7, ms: 12.3 }
+  const whole = asSubtest(output, { ...file, failure: 'exit: 1' })
+  t.match(whole, /^# Subtest: dist\/test\/a\.test\.js\n    ok 1 - fine\n    not ok 2/)
+  t.match(whole, /\nnot ok 7 - dist\/test\/a\.test\.js # time=12ms\n  ---\n  exit: 1\n  \.\.\.\n$/)
+  t.same(readFailures(whole), ['dist/test/a.test.js > two is three'])
+  t.same(readFailures(asSubtest('', { ...file, failure: 'exit: SIGKILL' })), [
+    'dist/test/a.test.js\n  exit: SIGKILL',
+  ])
+  t.same(readFailures(asSubtest('ok 1 - fine\n1..1\n', file)), [])
   t.end()
 })
