@@ -31,8 +31,10 @@ const run = [
   'conference',
   'follow-a-call',
   'openai-agents',
+  'openai-model',
   'proxy',
   'registrar',
+  'routing',
   'serve-bot',
   'stream-bot',
   'stream-server',
@@ -271,6 +273,49 @@ t.test('openai-agents: the model greets, and hangs up when it is told to', async
   t.equal(await example.interrupt(), 0, example.output)
   await phone.close()
   await model.stop()
+})
+
+t.test('openai-model: the model greets; without it the menu does', async t => {
+  const model = await RealtimeModel.start()
+  const example = new Program('examples/openai-model', folder, {
+    ...anyPort,
+    OPENAI_API_KEY: 'sk-test',
+    OPENAI_URL: model.url,
+  })
+  const [, port = ''] = await example.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
+  const phone = await createEndpoint({ listen: ['udp://127.0.0.1:0'] })
+  const call = await phone.call(`sip:shop@127.0.0.1:${port}`)
+  for await (const { samples } of call.media.input) if (goertzelDbfs(samples, 8000, modelHz) > -30) break
+  const conversation = await model.conversation()
+  t.equal(conversation.authorization, 'Bearer sk-test')
+  await call.hangup()
+  await conversation.end()
+  await model.stop()
+  const other = await phone.call(`sip:shop@127.0.0.1:${port}`)
+  for await (const { samples } of other.media.input) if (levelDbfs(samples) > -35) break
+  await other.hangup()
+  t.match(example.output, /cannot be reached|ECONNREFUSED/)
+  t.equal(await example.interrupt(), 0, example.output)
+  await phone.close()
+})
+
+t.test('routing: the menu in place of a bot that is down, a queue, and a number nobody has', async t => {
+  // Port 1 is nobody's.
+  const example = new Program('examples/routing', folder, { ...anyPort, BOT: 'ws://127.0.0.1:1/' })
+  const [, port = ''] = await example.prints(/udp:\/\/127\.0\.0\.1:(\d+)/)
+  const phone = await createEndpoint({ listen: ['udp://127.0.0.1:0'] })
+  for (const dialled of ['020 7946 0018', '+442079460555']) {
+    const call = await phone.call(`sip:${encodeURIComponent(dialled)}@127.0.0.1:${port}`)
+    for await (const { samples } of call.media.input) if (levelDbfs(samples) > -35) break
+    await call.hangup()
+  }
+  await t.rejects(phone.call(`sip:+15550100@127.0.0.1:${port}`), /404/)
+  await example.prints(/route the bot: agent bot\n\s*route the bot: agent desk, because /)
+  await example.prints(/route the desk: queue nobody before it\n\s*route the desk: agent desk/)
+  t.match(example.output, /fell back: /)
+  t.equal(await example.interrupt(), 0, example.output)
+  t.match(example.output, /calls by route: \{ 'the bot': 1, 'the desk': 1, none: 1 \}/)
+  await phone.close()
 })
 
 t.test('stream-bot: the bot of docs/engine-websocket.md echoes, and hangs up on #', async t => {

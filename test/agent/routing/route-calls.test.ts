@@ -15,20 +15,7 @@ import { SipResponseError } from '../../../src/sip/dialog/errors.ts'
 import { createLab } from '../../../src/testing/lab.ts'
 import type { Lab } from '../../../src/testing/lab.ts'
 import { heardBy, hums } from '../control/scene.ts'
-
-/** Told by its tone; says it until the caller hangs up. */
-function hum(hz: number): Agent {
-  return {
-    async run({ output, ended }) {
-      void output.play(
-        (async function* () {
-          for (;;) yield tone({ sampleRate: 8000, hz, durationMs: 1000, levelDbfs: -20 })
-        })(),
-      )
-      await ended
-    },
-  }
-}
+import { hum } from './hum.ts'
 
 const down: Agent = {
   run: () => Promise.reject(new EngineError('twilio', 'unreachable', 'the bot cannot be reached')),
