@@ -62,7 +62,7 @@ async function liveDials(): Promise<void> {
   void us.serve(async call => {
     names.push(trunkOf(call))
     await call.answer({ srtp: 'required' })
-    void call.media.output.play(sine(callerHz, 10))
+    void call.media.output.at(8000).play(sine(callerHz, 10))
     for await (const { samples } of call.media.input.at(8000)) hears.push(...samples)
   })
   const dial = (password: string): Promise<Call> =>
@@ -74,7 +74,7 @@ async function liveDials(): Promise<void> {
     const refused: unknown = await dial('wrong').catch((error: unknown) => error)
     expect((refused as { statusCode?: number }).statusCode, 403, 'the answer to a wrong password')
     const call = await dial(account.password)
-    void call.media.output.play(sine(modelHz, 10))
+    void call.media.output.at(8000).play(sine(modelHz, 10))
     const heard: number[] = []
     void (async () => {
       for await (const { samples } of call.media.input.at(8000)) heard.push(...samples)

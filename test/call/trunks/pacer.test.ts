@@ -3,7 +3,10 @@ import t from 'tap'
 import { cpsRule, Pacer } from '../../../src/call/trunks/pacer.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 
-t.test('in no second do more calls begin than the limit says, and none is forgotten', async () => {
+/** How much longer one call may take to the carrier than the next, milliseconds. */
+const jitterMs = 50
+
+t.test('in no second do more calls arrive than the limit says, and none is forgotten', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 6 }),
@@ -21,7 +24,9 @@ t.test('in no second do more calls begin than the limit says, and none is forgot
           )
         }
         await clock.advance(60_000)
-        const crowded = begun.some((at, index) => index >= limit && at - begun[index - limit]! < 1_000)
+        const crowded = begun.some(
+          (at, index) => index >= limit && at - begun[index - limit]! < 1_000 + jitterMs,
+        )
         return !crowded && begun.length === gaps.length && refused === 0 && clock.pendingTimers === 0
       },
     ),
@@ -35,7 +40,7 @@ t.test('less than one a second', async t => {
   await pacer.turn()
   let second = false
   void pacer.turn().then(() => (second = true))
-  await clock.advance(1_900)
+  await clock.advance(2_000)
   t.equal(second, false)
   await clock.advance(200)
   t.equal(second, true)
