@@ -84,7 +84,14 @@ async function run(data: StandIn): Promise<void> {
   }
   const options = trunks[data.carrier]({ ...settingsFor(data), sources: [here] })
   const { host } = options.edges[0]!
-  const carrier = await CarrierStandIn.open({ data, host, ourAddress: here, endpoint: common })
+  const carrier = await CarrierStandIn.open({
+    data,
+    host,
+    ourAddress: here,
+    endpoint: common,
+    // A busy machine holds calls up on their way; the unit tests have the whole second.
+    cpsWindowMs: 500,
+  })
   const us = await createEndpoint({ ...common, admission: admitTrunk(options) })
   resolver.setAddresses('stand-in.test', [here])
   for (const [transport, service] of [

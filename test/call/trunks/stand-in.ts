@@ -19,6 +19,8 @@ export interface StandInOptions {
   /** Where we call from. */
   readonly ourAddress: string
   readonly endpoint: EndpointOptions
+  /** In how long a time it counts calls, where it counts. Default: a second. */
+  readonly cpsWindowMs?: number
 }
 
 /** Plays a carrier: takes our calls as it would, and calls us. */
@@ -38,11 +40,13 @@ export class CarrierStandIn {
   readonly #host: string
   readonly #data: StandIn
   readonly #begun: number[] = []
+  readonly #windowMs: number
 
   private constructor(setting: StandInOptions) {
     const { data } = setting
     this.#data = data
     this.#host = setting.host
+    this.#windowMs = setting.cpsWindowMs ?? 1_000
     this.endpoint = new Endpoint({
       ...quirky(setting.endpoint, data),
       codecs: data.codecs,
@@ -143,7 +147,7 @@ export class CarrierStandIn {
   #tooFast(limit: number): boolean {
     const now = this.endpoint.clock.now()
     this.#begun.push(now)
-    return this.#begun.filter(at => at > now - 1_000).length > limit
+    return this.#begun.filter(at => at > now - this.#windowMs).length > limit
   }
 }
 
