@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { parse } from 'yaml'
 import type { Agent } from '../../src/agent/agent.ts'
 import { demoMenu, dialects, streamAgent as realStreamAgent, voicerunUrl } from '../../src/agent/index.ts'
 import type { DialectName, StreamAgentOptions, VoicerunAgent } from '../../src/agent/index.ts'
+import { agentSchemas } from '../../src/serve/schema.ts'
 import { engineChannel } from '../../src/call/engine-events.ts'
 import { describeCall } from '../../src/trace/call-record.ts'
 import { callBot } from '../agent/streams/bot.ts'
@@ -20,18 +22,39 @@ function flat(text: string): string {
 }
 
 const page = readFileSync(join(repositoryRoot, 'docs/engines.md'), 'utf8')
+const folder = join(repositoryRoot, 'docs/engines')
+/** By dialect. */
+const pages = new Map(
+  readdirSync(folder).map(file => [file.replace('.md', ''), readFileSync(join(folder, file), 'utf8')]),
+)
 const protocol = readFileSync(join(repositoryRoot, 'docs/engine-websocket.md'), 'utf8')
 
-t.test('every piece of code on the page is in this file', async t => {
+t.test('every piece of code on the pages is in this file', async t => {
   const source = flat(readFileSync(join(repositoryRoot, 'test/docs/engines.test.ts'), 'utf8'))
-  const pieces = [...page.matchAll(/```ts\n([\s\S]*?)```/g)].map(match => match[1]!)
-  t.equal(pieces.length, 9)
+  const pieces = [page, ...pages.values()].flatMap(text =>
+    [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(match => match[1]!),
+  )
+  t.equal(pieces.length, 10)
   for (const piece of pieces) t.ok(source.includes(flat(piece)), flat(piece).slice(0, 60))
+})
+
+t.test('each dialect has a page, whose agents are as `offhook serve` wants them', t => {
+  t.same([...pages.keys()].toSorted(), Object.keys(dialects).toSorted())
+  for (const [name, text] of pages) {
+    const [, yaml = ''] = /```yaml\n([\s\S]*?)```/.exec(text) ?? []
+    const { agents } = parse(yaml) as { readonly agents: Readonly<Record<string, object>> }
+    t.match(agents, { bot: { dialect: name } })
+    for (const [key, agent] of Object.entries(agents)) {
+      const schema = agentSchemas['url' in agent ? 'url' : 'builtIn']
+      t.ok(schema?.safeParse(agent).success, `${name}: ${key}`)
+    }
+  }
+  t.end()
 })
 
 t.test('the table of audio formats is that of the dialects', async t => {
   for (const { name, formats, botFormat } of Object.values(dialects)) {
-    const row = page.split('\n').find(line => line.startsWith(`| \`${name}\` |`)) ?? ''
+    const row = page.split('\n').find(line => line.startsWith(`| [\`${name}\`](engines/${name}.md) |`)) ?? ''
     for (const { encoding, sampleRate } of formats) {
       t.ok(row.includes(encoding === 'PCMU' ? 'μ-law' : encoding === 'PCMA' ? 'A-law' : 'linear'), row)
       t.ok(row.includes(`${sampleRate / 1000}`), row)
@@ -63,6 +86,13 @@ const TWILIO_AUTH_TOKEN = '12345'
 const TELNYX_TOKEN = 'token'
 const VONAGE_JWT = 'a.b.c'
 const VOICERUN_KEY = 'key'
+
+t.test('the smallest', async () => {
+  await runs('twilio', streamAgent => {
+    const agent = streamAgent({ url: 'wss://bot.example/media', dialect: 'twilio' })
+    return agent
+  })
+})
 
 t.test('Twilio', async t => {
   await runs(
