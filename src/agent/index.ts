@@ -19,8 +19,8 @@ export type {
   StreamMessage,
   StreamStart,
 } from './streams/dialect.ts'
-export { EngineError } from './streams/engine-error.ts'
-export type { EngineProblem } from './streams/engine-error.ts'
+export { EngineError } from './engine/engine-error.ts'
+export type { EngineProblem } from './engine/engine-error.ts'
 export { streamIds, twilioCallSid } from './streams/ids.ts'
 export type { StreamIds } from './streams/ids.ts'
 export { streamServer } from './stream-server/server.ts'

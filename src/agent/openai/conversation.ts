@@ -1,8 +1,9 @@
 import type { Clock, Network, Timer } from '../../runtime/runtime.ts'
 import type { WebSocketConnection } from '../../runtime/web.ts'
 import type { AgentSession } from '../agent.ts'
+import type { EngineEnd } from '../engine/engine-end.ts'
+import type { EngineReport } from '../engine/engine-report.ts'
 import { SpokenItems } from './spoken-items.ts'
-import type { SessionEndReason } from '../streams/bot-session.ts'
 import type { StreamFormat } from '../streams/dialect.ts'
 import { objectFrom, objectOf } from '../streams/json.ts'
 import type { JsonObject } from '../streams/json.ts'
@@ -21,10 +22,7 @@ import { Turns } from './turns.ts'
 export interface ConversationParts {
   readonly clock: Clock
   readonly network: Network
-  readonly onConnected: () => void
-  readonly onFirstAudio: () => void
-  /** At once when it is known, before the call's record is closed. */
-  readonly onEnd: (reason: SessionEndReason, counters: Readonly<Record<string, number>>) => void
+  readonly report: EngineReport
 }
 
 /** Frames for a model that does not take them are dropped beyond so many octets: about 15 s of G.711, 4 s of PCM. */
@@ -53,8 +51,8 @@ export class Conversation implements OpenAiTalk {
   readonly #transcript = new Transcript()
   readonly #counts = { malformed: 0, problems: 0, framesNotSent: 0, reconnects: 0 }
   readonly #turns = new Turns()
-  readonly #over: Promise<SessionEndReason>
-  #finish!: (reason: SessionEndReason) => void
+  readonly #over: Promise<EngineEnd>
+  #finish!: (end: EngineEnd) => void
   #ended = false
   #line: WebSocketConnection | undefined
   /** Of the connection: what belongs to an earlier one means nothing to this one. */
@@ -63,6 +61,8 @@ export class Conversation implements OpenAiTalk {
   #wasReady = false
   #spoke = false
   #lastAudioAt = 0
+  /** Until nothing reads what the caller says any more. */
+  #hearing: Promise<unknown> = Promise.resolve()
   #retries = 0
   readonly #timers: { silence?: Timer; retry?: Timer } = {}
 
@@ -86,16 +86,16 @@ export class Conversation implements OpenAiTalk {
       onFailed: (code, message) => this.#problem('tool', { code, message }),
     })
     this.#over = new Promise(resolve => {
-      this.#finish = reason => {
+      this.#finish = end => {
         if (this.#ended) return
         this.#ended = true
-        parts.onEnd(reason, this.#counters)
-        resolve(reason)
+        parts.report.ended(end, this.#counters)
+        resolve(end)
       }
     })
   }
 
-  async run(): Promise<SessionEndReason> {
+  async run(): Promise<EngineEnd> {
     const { session } = this
     const hungUp = (): void =>
       this.#finish({
@@ -109,15 +109,15 @@ export class Conversation implements OpenAiTalk {
         () => this.#begin(),
         (error: unknown) => this.#unreachable(error),
       )
-    const reason = await this.#over
+    const end = await this.#over
     session.signal.removeEventListener('abort', hungUp)
     for (const timer of Object.values(this.#timers)) timer.cancel()
     const line = this.#line
     this.#line = undefined
     for (const event of this.#dialect.close()) line?.send(JSON.stringify(event))
-    line?.close(reason.kind === 'failed' && reason.problem === 'malformed' ? 1007 : 1000)
+    line?.close(end.kind === 'failed' && end.problem === 'malformed' ? 1007 : 1000)
     await this.#hearing
-    return reason
+    return end
   }
 
   send(event: JsonObject): void {
@@ -139,15 +139,13 @@ export class Conversation implements OpenAiTalk {
     this.#cut()
   }
 
-  #hearing: Promise<unknown> = Promise.resolve()
-
   /** The first connection is up. */
   #begin(): void {
     if (this.#ended) return
     const { greeting, firstAudioTimeoutMs } = this.#settings
     const { clock } = this.#parts
     this.#wasReady = true
-    this.#parts.onConnected()
+    this.#parts.report.connected()
     if (firstAudioTimeoutMs !== undefined) {
       const detail = `the model said nothing within ${firstAudioTimeoutMs} ms`
       this.#timers.silence = clock.setTimer(clock.now() + firstAudioTimeoutMs, () => {
@@ -314,7 +312,7 @@ export class Conversation implements OpenAiTalk {
 
   #speak({ item, audio }: Extract<ModelEvent, { kind: 'audio' }>): void {
     if (this.#turns.discarded(item.responseId)) return
-    if (!this.#spoke) this.#parts.onFirstAudio()
+    if (!this.#spoke) this.#parts.report.speaks()
     this.#spoke = true
     this.#lastAudioAt = this.#parts.clock.now()
     this.#voice.play({ ...item, itemId: this.#itemId(item.itemId) }, audio)
@@ -438,10 +436,9 @@ export class Conversation implements OpenAiTalk {
     }
   }
 
-  /** What was too much or not well, above 0 only. */
+  /** What was too much or not well. */
   get #counters(): Readonly<Record<string, number>> {
-    const all = { ...this.#counts, ...this.#tools.counts, droppedMs: Math.round(this.#voice.droppedMs) }
-    return Object.fromEntries(Object.entries(all).filter(([, count]) => count > 0))
+    return { ...this.#counts, ...this.#tools.counts, droppedMs: Math.round(this.#voice.droppedMs) }
   }
 }
 

@@ -1,7 +1,8 @@
 import { OptionError } from '../../runtime/errors.ts'
 import type { Runtime, TlsOptions } from '../../runtime/runtime.ts'
 import type { DtmfDigit } from '../../media/session/types.ts'
-import type { Agent, AgentSession } from '../agent.ts'
+import type { AgentSession } from '../agent.ts'
+import type { AfterEngine } from '../engine/engine-end.ts'
 import type { JsonObject } from '../streams/json.ts'
 import type { OpenAiDialect } from './sip-calls.ts'
 
@@ -59,7 +60,7 @@ export interface ReconnectSettings {
   readonly maxDelayMs?: number
 }
 
-export interface OpenAiAgentOptions {
+export interface OpenAiAgentOptions extends AfterEngine {
   readonly apiKey: string
   readonly dialect: OpenAiDialect
   readonly model: string
@@ -91,10 +92,6 @@ export interface OpenAiAgentOptions {
   readonly reconnect?: ReconnectSettings | false
   /** When the session has reached the API's longest: a new one, or the end. Default `reconnect`. */
   readonly onExpiry?: 'reconnect' | 'end'
-  /** When the model ends the session: hang up (default), `finish` plays first what it has said, or another agent takes over. */
-  readonly onEngineEnd?: 'hangup' | 'finish' | Agent
-  /** Takes over when the model cannot be reached, fails or stays silent. Without it the call ends with an `EngineError`. */
-  readonly fallback?: Agent
   /** Each event of the API but audio, before we act on it. */
   readonly onEvent?: (event: JsonObject, talk: OpenAiTalk) => void
   readonly onProblem?: (problem: OpenAiProblem) => void

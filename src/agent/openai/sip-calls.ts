@@ -1,6 +1,6 @@
 import { OptionError, SipError } from '../../runtime/errors.ts'
 import type { Runtime } from '../../runtime/runtime.ts'
-import { defaultRuntime } from '../sdk/default-runtime.ts'
+import { defaultRuntime } from '../engine/default-runtime.ts'
 import { limit } from './line.ts'
 
 /** Which of the two interfaces of OpenAI a SIP call is given to. */

@@ -15,7 +15,7 @@ import { openSound } from '../../media/audio/sound-file.ts'
 import { OptionError, SipError } from '../../runtime/errors.ts'
 import { SipResponseError } from '../../sip/dialog/errors.ts'
 import { agentSession } from '../agent.ts'
-import { EngineError } from '../streams/engine-error.ts'
+import { EngineError } from '../engine/engine-error.ts'
 import type { RoutingEndpoint, RoutingOptions } from './options.ts'
 import type { LineLimits, Waited, WaitLine } from './wait-line.ts'
 

@@ -4,31 +4,20 @@ import type { DtmfDigit } from '../../media/session/types.ts'
 import type { Clock, Timer } from '../../runtime/runtime.ts'
 import type { WebSocketConnection } from '../../runtime/web.ts'
 import type { AgentSession } from '../agent.ts'
+import type { EngineEnd } from '../engine/engine-end.ts'
+import type { EngineReport } from '../engine/engine-report.ts'
 import { encodeAudio } from './audio-format.ts'
 import { BotVoice } from './bot-voice.ts'
 import type { StreamFormat, StreamMessage } from './dialect.ts'
-import type { EngineProblem } from './engine-error.ts'
 import type { StreamIds } from './ids.ts'
 import type { StreamSettings } from './options.ts'
-
-/** Why a bot no longer has the call; `asked` when it asked to hang up. */
-export type SessionEndReason =
-  | { readonly kind: 'call' | 'engine' | 'asked'; readonly detail: string }
-  | {
-      readonly kind: 'failed'
-      readonly problem: EngineProblem
-      readonly detail: string
-      readonly cause?: unknown
-    }
 
 export interface BotSessionParts {
   readonly clock: Clock
   readonly connection: WebSocketConnection
   readonly ids: StreamIds
   readonly parameters: Readonly<Record<string, string>>
-  readonly onFirstAudio: () => void
-  /** At once when it is known, before the call's record is closed. */
-  readonly onEnd: (reason: SessionEndReason, counters: Readonly<Record<string, number>>) => void
+  readonly report: EngineReport
 }
 
 /** Frames for a bot that does not read are dropped beyond so many octets: about 20 s. */
@@ -53,8 +42,8 @@ export class BotSession {
     framesNotSent: 0,
     ordersRefused: 0,
   }
-  readonly #end: Promise<SessionEndReason>
-  #finish!: (reason: SessionEndReason) => void
+  readonly #end: Promise<EngineEnd>
+  #finish!: (end: EngineEnd) => void
   #ended = false
   #spoke = false
   #orders = 0
@@ -75,16 +64,16 @@ export class BotSession {
       },
     })
     this.#end = new Promise(resolve => {
-      this.#finish = reason => {
+      this.#finish = end => {
         if (this.#ended) return
         this.#ended = true
-        parts.onEnd(reason, this.#counters)
-        resolve(reason)
+        parts.report.ended(end, this.#counters)
+        resolve(end)
       }
     })
   }
 
-  async run(): Promise<SessionEndReason> {
+  async run(): Promise<EngineEnd> {
     const { connection } = this.#parts
     const { input, signal } = this.#session
     const hungUp = (): void => this.#finish({ kind: 'call', detail: 'the call ended' })
@@ -104,21 +93,20 @@ export class BotSession {
     )
     connection.onClose = (code, reason) => this.#closed(code, reason)
     connection.onMessage = data => this.#receive(data)
-    const reason = await this.#end
+    const end = await this.#end
     signal.removeEventListener('abort', hungUp)
     silence?.cancel()
-    if (reason.kind !== 'engine') this.#say({ kind: 'stop', reason: reason.detail })
-    connection.close(reason.kind === 'failed' && reason.problem === 'malformed' ? 1007 : 1000)
+    if (end.kind !== 'engine') this.#say({ kind: 'stop', reason: end.detail })
+    connection.close(end.kind === 'failed' && end.problem === 'malformed' ? 1007 : 1000)
     await Promise.all([frames.return?.(), digits.return?.()])
     await hearing
-    return reason
+    return end
   }
 
-  /** What was too much or not well, above 0 only. */
+  /** What was too much or not well. */
   get #counters(): Readonly<Record<string, number>> {
     const { droppedMs, marksDropped } = this.#voice
-    const all = { ...this.#counts, droppedMs: Math.round(droppedMs), marksDropped }
-    return Object.fromEntries(Object.entries(all).filter(([, count]) => count > 0))
+    return { ...this.#counts, droppedMs: Math.round(droppedMs), marksDropped }
   }
 
   #awaitFirstAudio(): Timer | undefined {
@@ -199,7 +187,7 @@ export class BotSession {
       case 'media':
         if (message.streamId !== undefined && message.streamId !== this.#parts.ids.streamId)
           return this.#malformed('it names another stream')
-        if (!this.#spoke) this.#parts.onFirstAudio()
+        if (!this.#spoke) this.#parts.report.speaks()
         this.#spoke = true
         return this.#voice.play(message.audio, message.format ?? this.#botFormat)
       case 'mark':

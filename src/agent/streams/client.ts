@@ -1,12 +1,12 @@
-import { engineChannel } from '../../call/engine-events.ts'
-import { createNodeRuntime } from '../../runtime/node.ts'
 import type { Runtime, Timer } from '../../runtime/runtime.ts'
 import type { WebSocketConnection } from '../../runtime/web.ts'
 import type { Agent, AgentSession } from '../agent.ts'
+import { defaultRuntime } from '../engine/default-runtime.ts'
+import { afterEngine } from '../engine/engine-end.ts'
+import type { EngineEnd } from '../engine/engine-end.ts'
+import { EngineReport } from '../engine/engine-report.ts'
 import { twilioStreamSignature } from '../signatures/twilio.ts'
 import { BotSession } from './bot-session.ts'
-import type { SessionEndReason } from './bot-session.ts'
-import { EngineError } from './engine-error.ts'
 import { streamIds } from './ids.ts'
 import type { StreamIds } from './ids.ts'
 import { checkedSettings } from './options.ts'
@@ -22,52 +22,26 @@ export function streamAgent(options: StreamAgentOptions): Agent {
 }
 
 async function converse(session: AgentSession, settings: StreamSettings): Promise<void> {
-  const { onEngineEnd, fallback, dialect } = settings
-  const reason = await dialAndTalk(session, settings)
-  if (reason.kind === 'call') return
-  if (reason.kind === 'failed') {
-    if (fallback === undefined) throw new EngineError(dialect.name, reason.problem, reason.detail, reason)
-    session.output.clear()
-    return fallback.run(session)
-  }
-  if (reason.kind === 'engine' && typeof onEngineEnd === 'object') {
-    // What it has not said will not be heard in the middle of what the other one says.
-    session.output.clear()
-    return onEngineEnd.run(session)
-  }
-  if (reason.kind === 'engine' && onEngineEnd === 'finish') await session.output.flush()
-  await session.hangup()
+  const end = await dialAndTalk(session, settings)
+  await afterEngine(session, settings.dialect.name, end, settings)
 }
 
-async function dialAndTalk(session: AgentSession, settings: StreamSettings): Promise<SessionEndReason> {
+async function dialAndTalk(session: AgentSession, settings: StreamSettings): Promise<EngineEnd> {
   const { clock, network } = settings.runtime ?? defaultRuntime()
-  const engine = settings.dialect.name
-  const startedAt = clock.now()
-  const event = { call: session.id, engine }
-  if (engineChannel.hasSubscribers) engineChannel.publish({ ...event, kind: 'connecting' })
+  const report = new EngineReport(session.id, settings.dialect.name, clock)
   const connected = await connect(session, settings, { clock, network })
-  const afterMs = (): number => clock.now() - startedAt
   if ('kind' in connected) {
-    tellEnd(event, connected, {})
+    report.ended(connected)
     return connected
   }
-  if (engineChannel.hasSubscribers) engineChannel.publish({ ...event, kind: 'connected', afterMs: afterMs() })
-  const talk = new BotSession(session, settings, {
-    clock,
-    connection: connected.connection,
-    ids: idsOf(session, settings),
-    parameters: connected.parameters,
-    onFirstAudio: () => {
-      if (engineChannel.hasSubscribers)
-        engineChannel.publish({ ...event, kind: 'speaks', afterMs: afterMs() })
-    },
-    onEnd: (reason, counters) => tellEnd(event, reason, counters),
-  })
+  report.connected()
+  const { connection, parameters } = connected
+  const ids = idsOf(session, settings)
   try {
-    return await talk.run()
+    return await new BotSession(session, settings, { clock, connection, ids, parameters, report }).run()
   } catch (error) {
     // Somebody else reads what the caller says: a mistake of the program, and no reason to leave the bot on the line.
-    connected.connection.destroy()
+    connection.destroy()
     throw error
   }
 }
@@ -81,7 +55,7 @@ async function connect(
   session: AgentSession,
   settings: StreamSettings,
   { clock, network }: Pick<Runtime, 'clock' | 'network'>,
-): Promise<Connected | SessionEndReason> {
+): Promise<Connected | EngineEnd> {
   const { connectTimeoutMs, protocols, tls, dialect } = settings
   const controller = new AbortController()
   const giveUp = (): void => controller.abort(session.signal.reason)
@@ -150,29 +124,4 @@ function parametersOf(
 
 function idsOf(session: AgentSession, { ids, dialect }: StreamSettings): StreamIds {
   return { ...streamIds(dialect.name, session.id), ...(typeof ids === 'function' ? ids(session) : ids) }
-}
-
-function tellEnd(
-  event: { readonly call: string; readonly engine: string },
-  reason: SessionEndReason,
-  counters: Readonly<Record<string, number>>,
-): void {
-  if (!engineChannel.hasSubscribers) return
-  const { kind, detail } = reason
-  if (kind === 'failed') engineChannel.publish({ ...event, kind, detail, counters })
-  else
-    engineChannel.publish({
-      ...event,
-      kind: 'ended',
-      by: kind === 'call' ? 'call' : 'engine',
-      detail,
-      counters,
-    })
-}
-
-let shared: Runtime | undefined
-
-function defaultRuntime(): Runtime {
-  shared ??= createNodeRuntime()
-  return shared
 }

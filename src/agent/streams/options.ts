@@ -1,6 +1,7 @@
 import { OptionError } from '../../runtime/errors.ts'
 import type { Runtime, TlsOptions } from '../../runtime/runtime.ts'
-import type { Agent, AgentSession } from '../agent.ts'
+import type { AgentSession } from '../agent.ts'
+import type { AfterEngine } from '../engine/engine-end.ts'
 import type { DialectName, StreamDialect, StreamFormat } from './dialect.ts'
 import { dialectNamed } from './dialects.ts'
 import type { StreamIds } from './ids.ts'
@@ -13,7 +14,7 @@ export interface StreamTarget {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-export interface StreamAgentOptions {
+export interface StreamAgentOptions extends AfterEngine {
   /** `ws:` or `wss:`, or a function that finds it for each call; `signal` aborts with the call and with `connectTimeoutMs`. */
   readonly url:
     | string
@@ -35,13 +36,6 @@ export interface StreamAgentOptions {
   /** Subprotocols to offer. Default: none. */
   readonly protocols?: readonly string[]
   readonly tls?: TlsOptions
-  /**
-   * When the bot closes: hang up at once, as the carriers do (default); `finish` plays first what it has sent; or another agent takes over,
-   * which ends the call when it returns as agents do.
-   */
-  readonly onEngineEnd?: 'hangup' | 'finish' | Agent
-  /** Takes over when the bot cannot be reached, fails or stays silent. Without it the call ends with an `EngineError`. */
-  readonly fallback?: Agent
   /** Default 10,000. */
   readonly connectTimeoutMs?: number
   /** How long the bot may take to its first audio, in milliseconds from the connection. Default: for ever. */
@@ -58,7 +52,6 @@ export interface StreamAgentOptions {
 export interface StreamSettings extends Omit<StreamAgentOptions, 'dialect' | 'format'> {
   readonly dialect: StreamDialect
   readonly format: StreamFormat
-  readonly onEngineEnd: 'hangup' | 'finish' | Agent
   readonly connectTimeoutMs: number
   readonly maxBufferedMs: number
   readonly maxMalformed: number
@@ -75,7 +68,6 @@ export function checkedSettings(options: StreamAgentOptions): StreamSettings {
     ...options,
     dialect,
     format: formatFor(dialect, options.format),
-    onEngineEnd: options.onEngineEnd ?? 'hangup',
     connectTimeoutMs: checked('connectTimeoutMs', options.connectTimeoutMs ?? 10_000, 600_000),
     maxBufferedMs: checked('maxBufferedMs', options.maxBufferedMs ?? 120_000, 120_000),
     maxMalformed: checked('maxMalformed', options.maxMalformed ?? 100, 1_000_000),

@@ -2,7 +2,7 @@ import t from 'tap'
 import type { Agent } from '../../../src/agent/agent.ts'
 import { openAiAgent } from '../../../src/agent/openai/agent.ts'
 import type { OpenAiAgentOptions } from '../../../src/agent/openai/options.ts'
-import { EngineError } from '../../../src/agent/streams/engine-error.ts'
+import { EngineError } from '../../../src/agent/engine/engine-error.ts'
 import { tone } from '../../../src/media/audio/tones.ts'
 import { callModel } from './model.ts'
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Agent } from '../../../src/agent/agent.ts'
-import { EngineError } from '../../../src/agent/streams/engine-error.ts'
+import { EngineError } from '../../../src/agent/engine/engine-error.ts'
 import { streamAgent } from '../../../src/agent/streams/client.ts'
 import { tone } from '../../../src/media/audio/tones.ts'
 import { callBot, nameOf } from './bot.ts'

@@ -1,10 +1,10 @@
 import type { EventEmitter } from 'node:events'
-import { engineChannel } from '../../../call/engine-events.ts'
 import { OptionError } from '../../../runtime/errors.ts'
 import type { Agent, AgentSession } from '../../agent.ts'
-import { EngineError } from '../../streams/engine-error.ts'
-import type { EngineProblem } from '../../streams/engine-error.ts'
-import { defaultRuntime } from '../default-runtime.ts'
+import { defaultRuntime } from '../../engine/default-runtime.ts'
+import { afterEngine } from '../../engine/engine-end.ts'
+import type { AfterEngine, EngineEnd } from '../../engine/engine-end.ts'
+import { EngineReport } from '../../engine/engine-report.ts'
 import { phoneAudio } from './phone-audio.ts'
 import type { PhoneAudioOptions } from './phone-audio.ts'
 import type { LivekitSdk } from './sdk.ts'
@@ -17,10 +17,8 @@ export interface LivekitAgentSession {
   close(): Promise<void>
 }
 
-export interface LivekitAgentOptions<
-  Sdk extends LivekitSdk,
-  Session extends LivekitAgentSession,
-> extends PhoneAudioOptions {
+export interface LivekitAgentOptions<Sdk extends LivekitSdk, Session extends LivekitAgentSession>
+  extends AfterEngine, PhoneAudioOptions {
   /** `{ voice, AudioFrame }`, as imported from `@livekit/agents` and `@livekit/rtc-node`. */
   readonly sdk: Sdk
   /** Makes the session of one call: `new voice.AgentSession({ stt, llm, tts, vad })`. */
@@ -31,10 +29,6 @@ export interface LivekitAgentOptions<
   ) => Parameters<Session['start']>[0] | Promise<Parameters<Session['start']>[0]>
   /** Once it is started: to greet the caller (`session.say`), to listen to events. */
   readonly onSession?: (session: Session, call: AgentSession) => void
-  /** When the session closes: hang up at once (default), or another agent takes over, which ends the call when it returns. */
-  readonly onEngineEnd?: 'hangup' | Agent
-  /** Takes over when the session cannot be started, or closes with an error. Without it the call ends with an `EngineError`. */
-  readonly fallback?: Agent
 }
 
 /** An agent of `@livekit/agents` that takes calls, each with a session of its own and no room. @throws OptionError */
@@ -48,57 +42,30 @@ export function livekitAgent<Sdk extends LivekitSdk, Session extends LivekitAgen
   return { run: call => converse(call, options) }
 }
 
-type End =
-  | { readonly kind: 'call' | 'engine'; readonly detail: string }
-  | {
-      readonly kind: 'failed'
-      readonly problem: EngineProblem
-      readonly detail: string
-      readonly cause: unknown
-    }
-
 const ENGINE = 'livekit-agents'
 
 async function converse<Sdk extends LivekitSdk, Session extends LivekitAgentSession>(
   call: AgentSession,
   options: LivekitAgentOptions<Sdk, Session>,
 ): Promise<void> {
-  const { fallback, onEngineEnd = 'hangup' } = options
-  const end = await talk(call, options)
-  if (end.kind === 'call') return
-  if (end.kind === 'failed') {
-    if (fallback === undefined) throw new EngineError(ENGINE, end.problem, end.detail, { cause: end.cause })
-    call.output.clear()
-    return fallback.run(call)
-  }
-  if (onEngineEnd === 'hangup') await call.hangup()
-  else {
-    call.output.clear()
-    await onEngineEnd.run(call)
-  }
+  await afterEngine(call, ENGINE, await talk(call, options), options)
 }
 
 async function talk<Sdk extends LivekitSdk, Session extends LivekitAgentSession>(
   call: AgentSession,
   options: LivekitAgentOptions<Sdk, Session>,
-): Promise<End> {
+): Promise<EngineEnd> {
   const { clock } = options.runtime ?? defaultRuntime()
-  const startedAt = clock.now()
-  const event = { call: call.id, engine: ENGINE }
-  const tell = (kind: 'connected' | 'speaks'): void => {
-    if (engineChannel.hasSubscribers)
-      engineChannel.publish({ ...event, kind, afterMs: clock.now() - startedAt })
-  }
-  if (engineChannel.hasSubscribers) engineChannel.publish({ ...event, kind: 'connecting' })
+  const report = new EngineReport(call.id, ENGINE, clock)
   const audio = phoneAudio(call, options.sdk, options)
-  ;(audio.output as EventEmitter).once('playbackStarted', () => tell('speaks'))
+  ;(audio.output as EventEmitter).once('playbackStarted', () => report.speaks())
   let session: Session | undefined
-  const end = await new Promise<End>(resolve => {
+  const end = await new Promise<EngineEnd>(resolve => {
     let over = false
-    const finish = (why: End): void => {
+    const finish = (why: EngineEnd): void => {
       if (over) return
       over = true
-      tellEnd(event, why)
+      report.ended(why)
       resolve(why)
     }
     const hungUp = (): void => finish({ kind: 'call', detail: 'the call ended' })
@@ -112,7 +79,7 @@ async function talk<Sdk extends LivekitSdk, Session extends LivekitAgentSession>
       events.once('close', (closed: { reason?: string; error?: unknown }) => finish(endOf(closed)))
       await session.start(await options.start(call))
       if (over) return
-      tell('connected')
+      report.connected()
       options.onSession?.(session, call)
     }
     start().catch((cause: unknown) => {
@@ -127,17 +94,10 @@ async function talk<Sdk extends LivekitSdk, Session extends LivekitAgentSession>
   return end
 }
 
-function endOf({ reason = 'closed', error }: { reason?: string; error?: unknown }): End {
+function endOf({ reason = 'closed', error }: { reason?: string; error?: unknown }): EngineEnd {
   if (error === undefined || error === null)
     return { kind: 'engine', detail: `the session closed: ${reason}` }
   const { type = 'error', error: inner = error } = error as { type?: string; error?: unknown }
   const detail = `the session failed: ${type}`
   return { kind: 'failed', problem: 'broken', detail, cause: inner }
-}
-
-function tellEnd(event: { readonly call: string; readonly engine: string }, end: End): void {
-  if (!engineChannel.hasSubscribers) return
-  const { kind, detail } = end
-  if (kind === 'failed') engineChannel.publish({ ...event, kind, detail, counters: {} })
-  else engineChannel.publish({ ...event, kind: 'ended', by: kind, detail, counters: {} })
 }

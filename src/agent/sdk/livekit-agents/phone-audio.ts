@@ -2,7 +2,7 @@ import { ReadableStream } from 'node:stream/web'
 import { OptionError } from '../../../runtime/errors.ts'
 import type { Clock } from '../../../runtime/runtime.ts'
 import type { AgentSession } from '../../agent.ts'
-import { defaultRuntime } from '../default-runtime.ts'
+import { defaultRuntime } from '../../engine/default-runtime.ts'
 import type { ExtendedBases, LivekitFrame, LivekitInput, LivekitOutput, LivekitSdk, Made } from './sdk.ts'
 import { SegmentPlayer } from './segment-player.ts'
 

@@ -1,17 +1,18 @@
 import { RealtimeSession } from '@openai/agents-realtime'
 import type { RealtimeAgent, RealtimeContextData, RealtimeSessionOptions } from '@openai/agents-realtime'
-import { engineChannel } from '../../../call/engine-events.ts'
 import { OptionError } from '../../../runtime/errors.ts'
 import type { Agent, AgentSession } from '../../agent.ts'
-import { EngineError } from '../../streams/engine-error.ts'
-import type { EngineProblem } from '../../streams/engine-error.ts'
-import { defaultRuntime } from '../default-runtime.ts'
+import { defaultRuntime } from '../../engine/default-runtime.ts'
+import { afterEngine } from '../../engine/engine-end.ts'
+import type { AfterEngine, EngineEnd } from '../../engine/engine-end.ts'
+import { EngineReport } from '../../engine/engine-report.ts'
 import { PhoneTransport, checkPhoneOptions } from './phone-transport.ts'
 import type { PhoneTransportClosed, PhoneTransportOptions } from './phone-transport.ts'
 
 type AnyRealtimeAgent<Context> = RealtimeAgent<Context> | RealtimeAgent<RealtimeContextData<Context>>
 
-export interface OpenAiAgentsOptions<Context = unknown> extends Omit<PhoneTransportOptions, 'hangupOnClose'> {
+export interface OpenAiAgentsOptions<Context = unknown>
+  extends AfterEngine, Omit<PhoneTransportOptions, 'hangupOnClose'> {
   readonly apiKey: NonNullable<PhoneTransportOptions['apiKey']>
   /** Makes the agent of one call; `phone` for its tools. */
   readonly agent: (phone: PhoneTransport) => AnyRealtimeAgent<Context> | Promise<AnyRealtimeAgent<Context>>
@@ -27,13 +28,6 @@ export interface OpenAiAgentsOptions<Context = unknown> extends Omit<PhoneTransp
   readonly onSession?: (session: RealtimeSession<Context>, phone: PhoneTransport) => void
   /** Errors that the model or a tool has told of, and that did not end the call. Default: they are only counted. */
   readonly onError?: (error: unknown) => void
-  /**
-   * When the session is closed: hang up at once (default); `finish` plays first what the model has said; or another agent takes over, which ends
-   * the call when it returns.
-   */
-  readonly onEngineEnd?: 'hangup' | 'finish' | Agent
-  /** Takes over when the model cannot be reached, fails or stays silent. Without it the call ends with an `EngineError`. */
-  readonly fallback?: Agent
   /** How long the model may take to its first audio, in milliseconds from the connection. Default: for ever. */
   readonly firstAudioTimeoutMs?: number
 }
@@ -54,71 +48,27 @@ export function openAiAgentsAgent<Context = unknown>(options: OpenAiAgentsOption
   return { run: session => converse(session, options) }
 }
 
-/** Why the model no longer has the call; `asked` when it hung up. */
-type End =
-  | { readonly kind: 'call' | 'asked' | 'engine'; readonly detail: string }
-  | {
-      readonly kind: 'failed'
-      readonly problem: EngineProblem
-      readonly detail: string
-      readonly cause?: unknown
-    }
-
 const ENGINE = 'openai-agents'
 
 /** Close codes of an end in order; the API has codes of its own above 3000, which are errors (RFC 6455 §7.4.1). */
 const ORDERLY: ReadonlySet<number | undefined> = new Set([undefined, 1000, 1001, 1005])
 
 async function converse<Context>(call: AgentSession, options: OpenAiAgentsOptions<Context>): Promise<void> {
-  const { fallback, onEngineEnd = 'hangup' } = options
-  const end = await talk(call, options)
-  if (end.kind === 'call' || end.kind === 'asked') return
-  if (end.kind === 'failed') {
-    if (fallback === undefined) throw new EngineError(ENGINE, end.problem, end.detail, { cause: end.cause })
-    call.output.clear()
-    return fallback.run(call)
-  }
-  if (typeof onEngineEnd === 'object') {
-    // What it has not said will not be heard in the middle of what the other one says.
-    call.output.clear()
-    return onEngineEnd.run(call)
-  }
-  if (onEngineEnd === 'finish') await call.output.flush()
-  await call.hangup()
+  await afterEngine(call, ENGINE, await talk(call, options), options)
 }
 
-async function talk<Context>(call: AgentSession, options: OpenAiAgentsOptions<Context>): Promise<End> {
+async function talk<Context>(call: AgentSession, options: OpenAiAgentsOptions<Context>): Promise<EngineEnd> {
   const { runtime = defaultRuntime() } = options
-  const { clock } = runtime
-  const startedAt = clock.now()
-  const afterMs = (): number => clock.now() - startedAt
-  const event = { call: call.id, engine: ENGINE }
+  const report = new EngineReport(call.id, ENGINE, runtime.clock)
   const counts = { errors: 0 }
   const phone = new PhoneTransport(call, { ...options, runtime, hangupOnClose: false })
-  const tell = (end: End): void => {
-    if (!engineChannel.hasSubscribers) return
-    const { kind, detail } = end
-    const all = Object.entries({ ...phone.counters, ...counts }).filter(([, count]) => count > 0)
-    const counters = Object.fromEntries(all)
-    if (kind === 'failed') engineChannel.publish({ ...event, kind, detail, counters })
-    else
-      engineChannel.publish({
-        ...event,
-        kind: 'ended',
-        by: kind === 'call' ? 'call' : 'engine',
-        detail,
-        counters,
-      })
-  }
-  if (engineChannel.hasSubscribers) engineChannel.publish({ ...event, kind: 'connecting' })
-  // At once, before the call's record is closed.
-  let end: End | undefined
+  let over = false
   let connected = false
-  const over = new Promise<End>(resolve => {
-    const finish = (why: End): void => {
-      if (end !== undefined) return
-      end = why
-      tell(why)
+  const end = await new Promise<EngineEnd>(resolve => {
+    const finish = (why: EngineEnd): void => {
+      if (over) return
+      over = true
+      report.ended(why, { ...phone.counters, ...counts })
       resolve(why)
     }
     const hungUp = (): void =>
@@ -130,19 +80,15 @@ async function talk<Context>(call: AgentSession, options: OpenAiAgentsOptions<Co
     call.signal.addEventListener('abort', hungUp, { once: true })
     if (call.signal.aborted) hungUp()
     void phone.closed.then(closed => finish(endOf(closed, phone.hungUp)))
-    phone.once('audio', () => {
-      if (engineChannel.hasSubscribers)
-        engineChannel.publish({ ...event, kind: 'speaks', afterMs: afterMs() })
-    })
+    phone.once('audio', () => report.speaks())
     start(call, options, phone, error => {
       counts.errors += 1
       options.onError?.(error)
     }).then(
       () => {
         connected = true
-        if (end !== undefined) return
-        if (engineChannel.hasSubscribers)
-          engineChannel.publish({ ...event, kind: 'connected', afterMs: afterMs() })
+        if (over) return
+        report.connected()
         awaitFirstAudio(options, phone, finish)
       },
       (cause: unknown) => {
@@ -152,9 +98,8 @@ async function talk<Context>(call: AgentSession, options: OpenAiAgentsOptions<Co
       },
     )
   })
-  const why = await over
   phone.close()
-  return why
+  return end
 }
 
 /** The session, connected. */
@@ -183,7 +128,7 @@ async function start<Context>(
 function awaitFirstAudio<Context>(
   { firstAudioTimeoutMs, runtime }: OpenAiAgentsOptions<Context>,
   phone: PhoneTransport,
-  finish: (end: End) => void,
+  finish: (end: EngineEnd) => void,
 ): void {
   if (firstAudioTimeoutMs === undefined) return
   const { clock } = runtime ?? defaultRuntime()
@@ -198,7 +143,7 @@ function awaitFirstAudio<Context>(
   void phone.closed.then(() => timer.cancel())
 }
 
-function endOf({ by, code, reason = '' }: PhoneTransportClosed, hungUp: boolean): End {
+function endOf({ by, code, reason = '' }: PhoneTransportClosed, hungUp: boolean): EngineEnd {
   if (by === 'call' && hungUp) return { kind: 'asked', detail: 'the model hung up' }
   if (by === 'call') return { kind: 'call', detail: 'the call ended' }
   if (by === 'session') return { kind: 'engine', detail: 'the session was closed' }

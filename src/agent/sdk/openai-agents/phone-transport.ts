@@ -15,7 +15,7 @@ import type { AgentSession } from '../../agent.ts'
 import { encodeAudio } from '../../streams/audio-format.ts'
 import type { StreamFormat } from '../../streams/dialect.ts'
 import { base64Of } from '../../streams/json.ts'
-import { defaultRuntime } from '../default-runtime.ts'
+import { defaultRuntime } from '../../engine/default-runtime.ts'
 import { SdkSocket } from './sdk-socket.ts'
 import { SpokenItems } from '../../openai/spoken-items.ts'
 
