@@ -15,9 +15,11 @@ import { live } from './live.ts'
 import type { OpenAiSettings, OpenAiTalk } from './options.ts'
 import { phoneTools, wireTool } from './phone-tools.ts'
 import { realtime } from './realtime.ts'
+import { Redial } from './redial.ts'
 import { ToolBench } from './tool-bench.ts'
 import { Transcript } from './transcript.ts'
 import { Turns } from './turns.ts'
+import type { Wanted } from './turns.ts'
 
 export interface ConversationParts {
   readonly clock: Clock
@@ -51,6 +53,9 @@ export class Conversation implements OpenAiTalk {
   readonly #transcript = new Transcript()
   readonly #counts = { malformed: 0, problems: 0, framesNotSent: 0, reconnects: 0 }
   readonly #turns = new Turns()
+  readonly #redial: Redial
+  /** Aborts with the end: what is being dialled is let go. */
+  readonly #gone = new AbortController()
   readonly #over: Promise<EngineEnd>
   #finish!: (end: EngineEnd) => void
   #ended = false
@@ -71,6 +76,7 @@ export class Conversation implements OpenAiTalk {
     this.#settings = settings
     this.#parts = parts
     this.#dialect = { realtime, live }[settings.dialect]
+    this.#redial = new Redial(settings.reconnect)
     this.#format = formats[settings.audio ?? audioOf(session)]
     this.#voice = new SpokenItems(session.output, this.#format, settings.maxBufferedMs)
     this.#tools = new ToolBench({
@@ -91,6 +97,7 @@ export class Conversation implements OpenAiTalk {
         this.#ended = true
         parts.report.ended(end, this.#counters)
         resolve(end)
+        this.#gone.abort(new Error('the conversation is over'))
       }
     })
   }
@@ -125,6 +132,8 @@ export class Conversation implements OpenAiTalk {
   }
 
   tell(text: string): void {
+    // The next session is to know it too, and while there is none it is told to nobody else.
+    this.#transcript.add({ role: 'user', text }, false)
     this.send(this.#dialect.tell(text))
   }
 
@@ -172,7 +181,7 @@ export class Conversation implements OpenAiTalk {
     )
     this.#hearing = this.#over.then(() => ear.close())
     if (greeting === undefined) return
-    if (this.#dialect.turns) this.#turns.ask({})
+    if (this.#dialect.turns) this.#turns.ask(greeting === true ? {} : { instructions: greeting })
     for (const event of this.#dialect.greet(greeting)) this.send(event)
   }
 
@@ -183,7 +192,7 @@ export class Conversation implements OpenAiTalk {
     const attempt = limit(
       clock,
       connectTimeoutMs,
-      this.session.signal,
+      this.#gone.signal,
       `it was not ready within ${connectTimeoutMs} ms`,
     )
     this.#epoch += 1
@@ -198,6 +207,7 @@ export class Conversation implements OpenAiTalk {
             // At once: the connection may break with the next message.
             this.#ready = undefined
             this.#line = line
+            this.#redial.up(clock.now())
             resolve()
           },
           reject,
@@ -230,13 +240,14 @@ export class Conversation implements OpenAiTalk {
   }
 
   async #reconnect(detail: string): Promise<void> {
-    const { attempts, delayMs, maxDelayMs } = this.#settings.reconnect
     let underWay = this.#turns.busy || this.#tools.busy
     this.#line = undefined
     this.#turns.forget()
     this.#tools.forget()
-    for (let attempt = 0; attempt < attempts && !this.#ended; attempt += 1) {
-      await this.session.sleep(Math.min(maxDelayMs, delayMs * 2 ** attempt)).catch(() => {})
+    for (;;) {
+      const waitMs = this.#redial.next(this.#parts.clock.now())
+      if (waitMs === undefined) return this.#finish({ kind: 'failed', problem: 'broken', detail })
+      await this.session.sleep(waitMs).catch(() => {})
       if (this.#ended) return
       try {
         await this.#connect()
@@ -250,7 +261,6 @@ export class Conversation implements OpenAiTalk {
         // The next attempt, if there is one, says more than this.
       }
     }
-    this.#finish({ kind: 'failed', problem: 'broken', detail })
   }
 
   #hear(audio: string): void {
@@ -262,9 +272,7 @@ export class Conversation implements OpenAiTalk {
 
   #pressed(keys: string): void {
     if (this.#dialect.turns) this.interrupt()
-    const text = `The caller pressed these keys of the phone: ${keys}`
-    this.#transcript.add({ role: 'user', text }, false)
-    this.tell(text)
+    this.tell(`The caller pressed these keys of the phone: ${keys}`)
     if (this.#dialect.turns) this.respond()
   }
 
@@ -311,7 +319,7 @@ export class Conversation implements OpenAiTalk {
   }
 
   #speak({ item, audio }: Extract<ModelEvent, { kind: 'audio' }>): void {
-    if (this.#turns.discarded(item.responseId)) return
+    if (audio.length === 0 || this.#turns.discarded(item.responseId)) return
     if (!this.#spoke) this.#parts.report.speaks()
     this.#spoke = true
     this.#lastAudioAt = this.#parts.clock.now()
@@ -321,24 +329,23 @@ export class Conversation implements OpenAiTalk {
   #responded(id: string, failure: Failure | undefined): void {
     const wanted = this.#turns.over(id)
     if (failure === undefined) this.#retries = 0
-    else {
-      this.#problem('model', failure)
-      if (RETRYABLE.has(failure.code)) return this.#retry(failure)
-    }
+    else this.#problem('model', failure)
+    const again = failure !== undefined && RETRYABLE.has(failure.code) ? failure : undefined
+    const { instructions }: Wanted = wanted ?? (again === undefined ? {} : this.#turns.asked)
     const epoch = this.#epoch
     const done = this.#tools.work(this, (callId, output) => {
       if (epoch === this.#epoch && !this.#ended) this.send(this.#dialect.toolOutput(callId, output))
     })
-    if (done === undefined) {
-      if (wanted !== undefined) this.respond(wanted.instructions)
-      return
+    const goOn = (): void => {
+      if (epoch !== this.#epoch || this.#ended) return
+      if (again === undefined) this.respond(instructions)
+      else this.#retry(again, instructions)
     }
-    void done.then(() => {
-      if (epoch === this.#epoch && !this.#ended) this.respond()
-    })
+    if (done !== undefined) void done.then(goOn)
+    else if (again !== undefined || wanted !== undefined) goOn()
   }
 
-  #retry({ code }: Failure): void {
+  #retry({ code }: Failure, instructions: string | undefined): void {
     const { clock } = this.#parts
     if (this.#retries >= MAX_RETRIES) {
       const detail = `the model gave no answer, ${MAX_RETRIES + 1} times in a row: ${code}`
@@ -347,7 +354,7 @@ export class Conversation implements OpenAiTalk {
     }
     this.#timers.retry?.cancel()
     this.#timers.retry = clock.setTimer(clock.now() + 1000 * 2 ** this.#retries, () => {
-      if (!this.#ended && !this.#turns.busy) this.respond()
+      if (!this.#ended && !this.#turns.busy) this.respond(instructions)
     })
     this.#retries += 1
   }

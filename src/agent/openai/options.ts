@@ -35,7 +35,7 @@ export interface OpenAiTalk {
   readonly session: AgentSession
   /** An event of the API, as it is; not during a reconnection. */
   send(event: JsonObject): void
-  /** Tells the model something, in the caller's place (Realtime) or as an instruction (Live). */
+  /** Tells the model something, in the caller's place (Realtime) or as an instruction (Live); during a reconnection the session to come. */
   tell(text: string): void
   /** Has the model speak (Realtime), when what it is saying is over. */
   respond(instructions?: string): void
@@ -52,7 +52,7 @@ export interface OpenAiProblem {
 }
 
 export interface ReconnectSettings {
-  /** In a row. Default 3. */
+  /** In a row; after a connection that lasted ten seconds they count anew. Default 3. */
   readonly attempts?: number
   /** Before the first; each further one waits twice as long, up to `maxDelayMs`. Default 250. */
   readonly delayMs?: number

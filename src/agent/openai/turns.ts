@@ -10,6 +10,7 @@ export class Turns {
   /** Empty when it was asked for and has not begun. */
   #active: string | undefined
   #wanted: Wanted | undefined
+  #asked: Wanted = {}
   readonly #discarded = new Set<string>()
 
   /** Whether one is under way, or was asked for. */
@@ -29,12 +30,20 @@ export class Turns {
       return false
     }
     this.#wanted = undefined
+    this.#asked = wanted
     this.#active = ''
     return true
   }
 
   begin(id: string): void {
+    // The model began of itself.
+    if (this.#active !== '') this.#asked = {}
     this.#active = id
+  }
+
+  /** What the response that began last was asked for with. */
+  get asked(): Wanted {
+    return this.#asked
   }
 
   /** What is wanted next. */
@@ -47,7 +56,7 @@ export class Turns {
   /** Something that was asked for was refused, perhaps a response. @param another because another one is under way */
   refused(another: boolean): void {
     if (this.#active === '') this.#active = undefined
-    if (another) this.#wanted ??= {}
+    if (another) this.#wanted ??= this.#asked
   }
 
   /** What still comes of the one under way is not to be heard. */
@@ -65,6 +74,7 @@ export class Turns {
   forget(): void {
     this.#active = undefined
     this.#wanted = undefined
+    this.#asked = {}
     this.#discarded.clear()
   }
 }

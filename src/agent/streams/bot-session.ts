@@ -187,6 +187,8 @@ export class BotSession {
       case 'media':
         if (message.streamId !== undefined && message.streamId !== this.#parts.ids.streamId)
           return this.#malformed('it names another stream')
+        // The end of a sentence, to some speech engines.
+        if (message.audio.length === 0) return
         if (!this.#spoke) this.#parts.report.speaks()
         this.#spoke = true
         return this.#voice.play(message.audio, message.format ?? this.#botFormat)

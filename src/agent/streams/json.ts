@@ -29,11 +29,11 @@ export function stringsOf(value: unknown): Readonly<Record<string, string>> {
   return Object.fromEntries(simple.map(([name, field]) => [name, String(field)]))
 }
 
-/** Audio in base64; `undefined` when it is none, or empty. */
+/** Audio in base64, which may be none; `undefined` when it is no base64. */
 export function audioOf(payload: unknown): Uint8Array | undefined {
   if (typeof payload !== 'string') return undefined
   const audio = Buffer.from(payload, 'base64')
-  return audio.length === 0 ? undefined : audio
+  return audio.length === 0 && payload !== '' ? undefined : audio
 }
 
 /** `inbound`, `outbound_track` … */

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { PCMU } from '../../../src/media/codec/g711.ts'
 import { tone } from '../../../src/media/audio/tones.ts'
+import type { OpenAiAgentOptions } from '../../../src/agent/openai/options.ts'
 import { objectOf } from '../../../src/agent/streams/json.ts'
 import { callModel } from './model.ts'
 
@@ -205,6 +206,32 @@ t.test(
       { source: 'tool', code: 'price' },
       { source: 'tool', code: 'broken' },
     ])
+  },
+)
+
+t.test(
+  'what is to be said next is not forgotten over a tool, or an answer the model began itself',
+  async t => {
+    const tools: OpenAiAgentOptions['tools'] = [{ name: 'look', run: () => 'nothing there' }]
+    const onEvent: OpenAiAgentOptions['onEvent'] = ({ type }, talk) => {
+      if (type === 'sum up') talk.respond('sum it up')
+    }
+    await callModel({ tools, onEvent }, async (_caller, model) => {
+      model.begin('resp_1')
+      model.send({ type: 'sum up' })
+      model.call('look', {})
+      model.over('resp_1')
+      t.match(await model.until('response.create'), { response: { instructions: 'sum it up' } })
+    })
+    await callModel({ onEvent }, async (_caller, model) => {
+      model.send({ type: 'sum up' })
+      await model.until('response.create')
+      // The caller's turn was over at the same moment.
+      model.begin('resp_1')
+      model.send({ type: 'error', error: { code: 'conversation_already_has_active_response' } })
+      model.over('resp_1')
+      t.match(await model.until('response.create', 2), { response: { instructions: 'sum it up' } })
+    })
   },
 )
 

@@ -133,6 +133,65 @@ t.test('attempts are bounded, and wait longer each time', async t => {
   t.match(without.errors[0]?.cause, { problem: 'broken' })
 })
 
+t.test('one that takes each session and drops it at once is not dialled for ever', async t => {
+  const { record, models } = await callModel({ fallback: deputy }, async (caller, _model, lab, models) => {
+    let dropped = 0
+    for (let waited = 0; waited < 8000; waited += 10) {
+      for (const each of models.slice(dropped)) {
+        if (each.events.length === 0) continue
+        await lab.clock.sleep(20)
+        each.close(1011, 'internal')
+        dropped += 1
+      }
+      await lab.clock.sleep(10)
+    }
+    await caller.isHungUp({ withinMs: 100 })
+  })
+  t.equal(models.length, 4)
+  t.match(record.engines, [
+    { end: 'failed', detail: /closed with 1011 internal/, counters: { reconnects: 3 } },
+  ])
+})
+
+t.test('a connection that lasted is made again however often others broke before', async t => {
+  const reconnect = { attempts: 1, delayMs: 100 }
+  const { record } = await callModel({ reconnect }, async (_caller, _model, lab, models) => {
+    for (let broken = 1; broken <= 3; broken += 1) {
+      await lab.clock.sleep(10_000)
+      models.at(-1)?.destroy()
+      await lab.clock.sleep(500)
+      t.equal(models.length, broken + 1)
+    }
+  })
+  t.match(record.engines, [{ end: 'call', counters: { reconnects: 3 } }])
+})
+
+const tellKey: OpenAiAgentOptions['dtmf'] = ({ digit }, talk) => talk.tell(`key ${digit}`)
+
+t.test('what is told while there is no connection is told to the next session', async t => {
+  const reconnect = { attempts: 3, delayMs: 3000 }
+  await callModel({ dtmf: tellKey, reconnect }, async (caller, model, lab, models) => {
+    model.destroy()
+    await lab.clock.sleep(100)
+    await caller.press('4')
+    await lab.clock.sleep(3500)
+    t.match(models[1]?.events, [{ type: 'session.update' }, { item: { content: [{ text: 'key 4' }] } }])
+  })
+})
+
+t.test('one that talks nonsense before its session is set up is hung up at once', async t => {
+  const { models } = await callModel(
+    { mute: true, maxMalformed: 3, fallback: deputy },
+    async (caller, model, lab) => {
+      for (let at = 0; at < 4; at += 1) model.raw('[]')
+      await lab.clock.sleep(100)
+      t.match(model.closed, { code: 1000 })
+      await caller.hears({ toneHz: 1000 })
+    },
+  )
+  t.equal(models.length, 1)
+})
+
 t.test('a session that expires: a new one, or the end', async t => {
   const expired = {
     type: 'error',
@@ -208,6 +267,8 @@ t.test('half frames and odd ones: audio is put together, what cannot be read is 
     await caller.hears({ toneHz: 440 })
     model.raw('{"type":')
     model.raw(new Uint8Array([1, 2, 3]))
+    model.send({ type: 'response.output_audio.delta', item_id: 'x', delta: '?' })
+    // The end of what it says, perhaps.
     model.send({ type: 'response.output_audio.delta', item_id: 'x', delta: '' })
     model.send({ type: 'something.new', x: 1 })
     model.send({ no: 'type' })
@@ -248,6 +309,27 @@ t.test('errors are told; a rate limit is tried again, and not for ever', async t
   t.equal(problems.length, 5)
   t.match(problems[0], { source: 'model', code: 'odd' })
   t.match(record.engines, [{ end: 'failed', detail: /4 times in a row: rate_limit_exceeded/ }])
+})
+
+t.test('an answer that failed is asked for as it was, with what its tools gave', async t => {
+  const limited = { status: 'failed', status_details: { error: { code: 'rate_limit_exceeded' } } }
+  const tools = [{ name: 'price', run: () => '3 euros' }]
+  await callModel({ greeting: 'say hello', tools }, async (_caller, model, lab) => {
+    t.match(await model.until('response.create'), { response: { instructions: 'say hello' } })
+    model.begin('resp_1')
+    model.call('price', {})
+    model.over('resp_1', limited)
+    t.match(await model.until('conversation.item.create'), { item: { call_id: 'call_1', output: '3 euros' } })
+    await lab.clock.sleep(500)
+    t.equal(model.all('response.create').length, 1, 'not at once')
+    t.match(await model.until('response.create', 2), { response: { instructions: 'say hello' } })
+    // The next one is the model's own idea.
+    model.begin('resp_2')
+    model.over('resp_2')
+    model.begin('resp_3')
+    model.over('resp_3', limited)
+    t.notOk('response' in (await model.until('response.create', 3)))
+  })
 })
 
 t.test('the caller who hangs up ends it', async t => {

@@ -180,8 +180,10 @@ t.test('a connection that breaks, or is closed with an error, is a failure', asy
 
 t.test('malformed messages are counted and tolerated up to a bound', async t => {
   const { record } = await callBot({ dialect: 'twilio' }, async (caller, bot) => {
-    for (const text of ['', '{', '[]', '{"event":"media","media":{"payload":""}}', '{"event":"unheard of"}'])
+    for (const text of ['', '{', '[]', '{"event":"media","media":{"payload":"?"}}', '{"event":"unheard of"}'])
       bot.raw(text)
+    // The end of a sentence, perhaps.
+    bot.raw('{"event":"media","media":{"payload":""}}')
     bot.raw(Uint8Array.from([1, 2, 3]))
     bot.raw('{"event":"media","streamSid":"MZ of somebody else","media":{"payload":"/////w=="}}')
     bot.tone(440, 500)
