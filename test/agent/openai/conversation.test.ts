@@ -209,13 +209,14 @@ t.test(
   },
 )
 
+const onEvent: OpenAiAgentOptions['onEvent'] = ({ type }, talk) => {
+  if (type === 'sum up') talk.respond('sum it up')
+}
+
 t.test(
   'what is to be said next is not forgotten over a tool, or an answer the model began itself',
   async t => {
     const tools: OpenAiAgentOptions['tools'] = [{ name: 'look', run: () => 'nothing there' }]
-    const onEvent: OpenAiAgentOptions['onEvent'] = ({ type }, talk) => {
-      if (type === 'sum up') talk.respond('sum it up')
-    }
     await callModel({ tools, onEvent }, async (_caller, model) => {
       model.begin('resp_1')
       model.send({ type: 'sum up' })
