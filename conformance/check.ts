@@ -15,6 +15,7 @@ export interface Result {
   readonly check: Check
   /** Undefined when it passed. */
   readonly error: Error | undefined
+  readonly seconds: number
 }
 
 /** Runs the checks, that many at a time, telling of each as it ends. */
@@ -27,7 +28,9 @@ export async function runChecks(
   const waiting = [...checks]
   const work = async (): Promise<void> => {
     for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
-      const result = { check, error: await attempt(check) }
+      const startedAt = performance.now()
+      const error = await attempt(check)
+      const result = { check, error, seconds: (performance.now() - startedAt) / 1000 }
       results.push(result)
       onResult(result)
     }
@@ -47,14 +50,15 @@ async function attempt(check: Check): Promise<Error | undefined> {
   }
 }
 
-/** The results as a table: section, scenario, peer, verdict. */
+/** The results as a table: section, scenario, peer, how long it took, verdict. */
 export function formatResults(results: readonly Result[]): string {
-  const rows = results.map(({ check, error }) => [
+  const rows = results.map(({ check, error, seconds }) => [
     check.rfc,
     check.what,
     check.how,
+    `${seconds.toFixed(1).padStart(5)} s`,
     error === undefined ? 'pass' : `FAIL: ${error.message.split('\n', 1)[0] ?? ''}`,
   ])
-  const widths = [0, 1, 2].map(column => Math.max(0, ...rows.map(row => row[column]?.length ?? 0)))
+  const widths = [0, 1, 2, 3].map(column => Math.max(0, ...rows.map(row => row[column]?.length ?? 0)))
   return rows.map(row => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')).join('\n')
 }

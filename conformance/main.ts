@@ -59,7 +59,7 @@ rmSync(logs, { recursive: true, force: true })
 mkdirSync(logs, { recursive: true })
 
 const missing: string[] = []
-/** With the machine to themselves: their figures, and the audio, depend on it. */
+/** With the machine to themselves: their figures depend on it. */
 const alone: Check[] = []
 const together: Check[] = []
 /** Audio in real time, a little work each: beside one another, and away from what keeps the machine busy. */
@@ -94,18 +94,18 @@ if (hasSipp()) {
 } else {
   missing.push('SIPp, and with it every scenario in conformance/sipp: apt-get install sip-tester')
 }
-if (hasBaresip())
-  alone.push(
+if (hasBaresip()) {
+  alone.push(...rtcpChecks(logs))
+  sideBySide.push(
     ...baresipChecks(logs),
-    ...rtcpChecks(logs),
     ...transferBaresipChecks(logs),
     ...baresipRegistrationChecks(logs),
     ...baresipPhoneChecks(logs),
     ...codecChecks(logs),
   )
-else missing.push('baresip, a softphone that calls and is called: apt-get install baresip-core')
+} else missing.push('baresip, a softphone that calls and is called: apt-get install baresip-core')
 
-if (hasLinphone()) alone.push(...linphoneChecks(logs))
+if (hasLinphone()) sideBySide.push(...linphoneChecks(logs))
 else missing.push('Linphone, a softphone with transfers: apt-get install linphone-cli')
 
 if (hasKamailio()) together.push(...kamailioRegistrationChecks(logs), ...kamailioFailoverChecks(logs))
@@ -136,16 +136,16 @@ else
 
 const { twilio, livekit } = sdkPackages()
 if (hasSipp())
-  alone.push(...sippSdkChecks({ scenarios: join(repositoryRoot, 'conformance', 'sipp'), logs }, twilio))
+  sideBySide.push(...sippSdkChecks({ scenarios: join(repositoryRoot, 'conformance', 'sipp'), logs }, twilio))
 if (hasBaresip()) {
-  alone.push(...baresipSdkChecks(logs, twilio))
-  if ('folder' in livekit) alone.push(...livekitChecks(logs, livekit))
+  sideBySide.push(...baresipSdkChecks(logs, twilio))
+  if ('folder' in livekit) sideBySide.push(...livekitChecks(logs, livekit))
 }
 for (const packages of [twilio, livekit]) if ('missing' in packages) missing.push(packages.missing)
 
 const results = [
   ...(await runChecks(alone.filter(isChosen), 1, tell)),
-  ...(await runChecks(sideBySide.filter(isChosen), 7, tell)),
+  ...(await runChecks(sideBySide.filter(isChosen), 5, tell)),
   // Most of the time they wait for each other's timers.
   ...(await runChecks(together.filter(isChosen), 8, tell)),
 ]

@@ -59,7 +59,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
       await hear(call, join(folder, 'agent.wav'), 500)
       await call.hangup()
     },
-    hears: [[500, 1.5]],
+    hears: [[500, 1]],
   },
   holds: {
     rfc: 'RFC 3264 8.4',
@@ -79,7 +79,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     hears: [
       [500, 1],
       [600, 0],
-      [afterHoldHz, 1.5],
+      [afterHoldHz, 1],
     ],
   },
   'is-held': {
@@ -96,7 +96,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     },
     hears: [
       [500, 1],
-      [afterHoldHz, 1.5],
+      [afterHoldHz, 1],
     ],
   },
   transfers: {
@@ -156,7 +156,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
       await hear(desked, join(folder, 'desk.wav'), 500)
       await desked.hangup()
     },
-    hears: [[500, 1.5]],
+    hears: [[500, 1]],
   },
   'is-transferred-attended': {
     rfc: 'RFC 3891 3, RFC 5589 7',
@@ -173,7 +173,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
       await within(3000, consultation.ended, 'replaced')
       await desked.hangup()
     },
-    hears: [[500, 1.5]],
+    hears: [[500, 1]],
   },
 }
 
