@@ -39,9 +39,11 @@ function inForce(options: RoutingOptions): InForce {
 class CallRouting implements Routing {
   readonly done: Promise<void>
   readonly #endpoint: RoutingEndpoint
-  readonly #lines: Map<string, WaitLine> = new Map()
+  /** By route and place of the queue in it. */
+  readonly #lines: Map<string, { readonly route: string; readonly line: WaitLine }> = new Map()
   readonly #calls: Map<string, number> = new Map()
   #fellBack = 0
+  #draining = false
   #now: InForce
 
   constructor(endpoint: RoutingEndpoint, options: RouteCallsOptions) {
@@ -54,22 +56,23 @@ class CallRouting implements Routing {
 
   get stats(): RoutingStats {
     let waiting = 0
-    for (const line of this.#lines.values()) waiting += line.waiting
+    for (const { line } of this.#lines.values()) waiting += line.waiting
     return { calls: Object.fromEntries(this.#calls), fellBack: this.#fellBack, waiting }
   }
 
   replace(options: RoutingOptions): void {
     this.#now = inForce(options)
     const names = new Set(this.#now.table.routes.map(({ name }) => name))
-    for (const [name, line] of this.#lines) {
+    for (const [key, { route, line }] of this.#lines) {
       // Who waits in a line that is gone still gets a turn.
-      if (!names.has(name) && line.active + line.waiting === 0) this.#lines.delete(name)
+      if (!names.has(route) && line.active + line.waiting === 0) this.#lines.delete(key)
     }
     for (const name of this.#calls.keys()) if (!names.has(name) && name !== NONE) this.#calls.delete(name)
   }
 
   drain(): void {
-    for (const line of this.#lines.values()) line.close()
+    this.#draining = true
+    for (const { line } of this.#lines.values()) line.close()
   }
 
   async #take(call: IncomingCall): Promise<void> {
@@ -88,7 +91,7 @@ class CallRouting implements Routing {
       options,
       route: name,
       environment: facts.environment,
-      lineOf: line => this.#line(line),
+      lineOf: place => this.#line(name, place),
       onFallback: () => (this.#fellBack += 1),
     })
     try {
@@ -99,9 +102,13 @@ class CallRouting implements Routing {
     }
   }
 
-  #line(name: string): WaitLine {
-    let line = this.#lines.get(name)
-    if (line === undefined) this.#lines.set(name, (line = new WaitLine(this.#endpoint.clock)))
+  #line(route: string, place: string): WaitLine {
+    const key = `${route}\n${place}`
+    const known = this.#lines.get(key)
+    if (known !== undefined) return known.line
+    const line = new WaitLine(this.#endpoint.clock)
+    if (this.#draining) line.close()
+    this.#lines.set(key, { route, line })
     return line
   }
 }

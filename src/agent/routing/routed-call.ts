@@ -11,6 +11,8 @@ import type { CarrierTrunk } from '../../call/trunks/carrier-trunk.ts'
 import { TrunkCallError } from '../../call/trunks/failures.ts'
 import { createTrunkGroup } from '../../call/trunks/trunk-group.ts'
 import type { PlaySource } from '../../media/audio/audio-sink.ts'
+import { callProgress } from '../../media/audio/call-progress.ts'
+import { COUNTRY_TONES } from '../../media/audio/country-tones.ts'
 import { openSound } from '../../media/audio/sound-file.ts'
 import { OptionError, SipError } from '../../runtime/errors.ts'
 import { SipResponseError } from '../../sip/dialog/errors.ts'
@@ -24,8 +26,17 @@ export interface RoutedCallParts {
   readonly options: RoutingOptions
   readonly route: string
   readonly environment: string
-  readonly lineOf: (name: string) => WaitLine
+  /** The line of the queue at that place in the route. */
+  readonly lineOf: (place: string) => WaitLine
   readonly onFallback: () => void
+}
+
+/** Where a call is in its route. */
+interface Step {
+  /** `fallback.queue.to`: a route may have several queues, and each has a line of its own. */
+  readonly place: string
+  /** Why the action before came to nothing. */
+  readonly after: string | undefined
 }
 
 type Dialled = Extract<RouteAction, { readonly number: string }>
@@ -41,12 +52,13 @@ export class RoutedCall {
     this.#parts = parts
   }
 
-  /** Does what the action says; `after` is why the one before it came to nothing. Rejects with what an agent throws that is no matter of its engine. */
-  async act(action: RouteAction, after?: string): Promise<void> {
+  /** Does what the action says. Rejects with what an agent throws that is no matter of its engine. */
+  async act(action: RouteAction, step: Step = { place: '', after: undefined }): Promise<void> {
+    const { after } = step
     if (this.#call.endedValue !== undefined) return
-    if ('agent' in action) return this.#give(action, after)
-    if ('number' in action) return this.#dial(action, after)
-    if ('queue' in action) return this.#queue(action.queue, after)
+    if ('agent' in action) return this.#give(action, step)
+    if ('number' in action) return this.#dial(action, step)
+    if ('queue' in action) return this.#queue(action.queue, step)
     if ('redirect' in action) {
       const { redirect } = action
       this.#tell('redirect', this.#answered ? 'answered already: hung up' : '302', after)
@@ -60,13 +72,13 @@ export class RoutedCall {
     return this.#call.state === 'confirmed'
   }
 
-  async #give({ agent: name, fallback }: Given, after: string | undefined): Promise<void> {
+  async #give({ agent: name, fallback }: Given, step: Step): Promise<void> {
     const call = this.#call
     const { agents = {}, answer } = this.#parts.options
     const key = agentKey(name, this.#parts.environment, Object.keys(agents))
     const made = key === undefined ? undefined : agents[key]
     try {
-      this.#tell('agent', key ?? `${name}, which ${this.#parts.environment} has not`, after)
+      this.#tell('agent', key ?? `${name}, which ${this.#parts.environment} has not`, step.after)
       if (made === undefined)
         throw new EngineError(
           name,
@@ -83,18 +95,18 @@ export class RoutedCall {
         this.#report(error)
         return this.#refuse({ statusCode: 503 }, error.message)
       }
-      await this.#fallBack(fallback, error)
+      await this.#fallBack(fallback, error, step)
     }
   }
 
-  async #dial(action: Dialled, after: string | undefined): Promise<void> {
+  async #dial(action: Dialled, step: Step): Promise<void> {
     const call = this.#call
     const { fallback } = action
     let other: Call | undefined
     try {
-      this.#tell('number', trunkNames(action).join(', ') || 'by URI', after)
-      if (!this.#answered) call.ring()
-      other = await this.#reach(action)
+      this.#tell('number', trunkNames(action).join(', ') || 'by URI', step.after)
+      const ringing = this.#ring()
+      other = await this.#reach(action).finally(() => ringing?.stop())
       if (!this.#answered) await call.answer({ ...this.#parts.options.answer, codecs: bridgeCodecs(other) })
       const through = await bridge(call, other, { hangup: 'both' })
       await through.ended
@@ -103,13 +115,27 @@ export class RoutedCall {
       void other?.hangup()
       if (call.endedValue !== undefined) return
       if (!(error instanceof SipError)) throw error
-      if (fallback !== undefined) return this.#fallBack(fallback, error)
+      if (fallback !== undefined) return this.#fallBack(fallback, error, step)
       this.#report(error)
       this.#refuse({ statusCode: statusOf(error) }, error.message)
     }
   }
 
-  #reach(action: Dialled): Promise<Call> {
+  /** Who waits for an answer hears what its own side makes of 180; who has been answered already hears it from us. */
+  #ring(): HoldMusic | undefined {
+    const call = this.#call
+    if (!this.#answered) {
+      call.ring()
+      return undefined
+    }
+    const { defaultCountry = '' } = this.#parts.options
+    const country = Object.hasOwn(COUNTRY_TONES, defaultCountry) ? defaultCountry : 'US'
+    const ringing = new HoldMusic(call.media.output, () => callProgress(country, 'ringback'))
+    ringing.play(true)
+    return ringing
+  }
+
+  async #reach(action: Dialled): Promise<Call> {
     const call = this.#call
     const { endpoint, options } = this.#parts
     const { number, caller, ringTimeoutMs = 30_000 } = action
@@ -124,39 +150,49 @@ export class RoutedCall {
       : createTrunkGroup(trunks).call(number, shown)
   }
 
-  async #queue(queue: QueueAction, after: string | undefined): Promise<void> {
-    const call = this.#call
-    const { route, lineOf } = this.#parts
+  async #queue(queue: QueueAction, { place, after }: Step): Promise<void> {
     const { maxActive, maxWaiting = 100, maxWaitMs = 600_000, music, overflow } = queue
-    const line = lineOf(route)
+    const line = this.#parts.lineOf(place)
     const limits = { maxActive, maxWaiting, maxWaitMs }
     this.#tell('queue', line.isBusy(limits) ? `${line.waiting} before it` : 'nobody before it', after)
-    const how = line.isBusy(limits) ? await this.#wait(line, limits, music) : await line.enter(call, limits)
+    // A place in the line first: who came later has not waited longer.
+    const entered = line.enter(this.#call, limits)
+    const how = typeof entered === 'string' ? entered : await this.#wait(entered, line, limits, music)
     if (how === 'turn') {
       try {
-        return await this.act(queue.to)
+        return await this.act(queue.to, { place: `${place}.queue.to`, after: undefined })
       } finally {
         line.done(maxActive)
       }
     }
     if (how === 'gone') return
     const why = WHY[how]
-    if (overflow !== undefined && how !== 'closed') return this.act(overflow, why)
+    if (overflow !== undefined && how !== 'closed')
+      return this.act(overflow, { place: `${place}.queue.overflow`, after: why })
     this.#refuse({ statusCode: how === 'closed' ? 503 : 486 }, why)
   }
 
-  /** With music, so the call is answered; not when there is no place to wait at. */
-  async #wait(line: WaitLine, limits: LineLimits, music: string | undefined): Promise<Waited> {
+  /** With music, so the call is answered. */
+  async #wait(
+    turn: Promise<Waited>,
+    line: WaitLine,
+    { maxActive }: LineLimits,
+    music: string | undefined,
+  ): Promise<Waited> {
     const call = this.#call
-    if (line.waiting >= limits.maxWaiting) return 'full'
-    const sound = music === undefined ? undefined : await this.#music(music)
-    const { output } = this.#answered ? call.media : await call.answer(this.#parts.options.answer)
-    const hold = sound === undefined ? undefined : new HoldMusic(output, () => sound)
-    hold?.play(true)
-    const how = await line.enter(call, limits)
-    hold?.stop()
-    if (call.endedValue === undefined) output.clear()
-    return how
+    try {
+      const sound = music === undefined ? undefined : await this.#music(music)
+      const { output } = this.#answered ? call.media : await call.answer(this.#parts.options.answer)
+      const hold = sound === undefined ? undefined : new HoldMusic(output, () => sound)
+      hold?.play(true)
+      const how = await turn
+      hold?.stop()
+      if (call.endedValue === undefined) output.clear()
+      return how
+    } catch (error) {
+      void turn.then(how => how === 'turn' && line.done(maxActive))
+      throw error
+    }
   }
 
   async #music(file: string): Promise<PlaySource | undefined> {
@@ -173,10 +209,12 @@ export class RoutedCall {
     }
   }
 
-  #fallBack(fallback: RouteAction, error: SipError): Promise<void> {
+  #fallBack(fallback: RouteAction, error: SipError, { place }: Step): Promise<void> {
     this.#report(error)
     this.#parts.onFallback()
-    return this.act(fallback, error.message)
+    // What an engine has not said is not heard in the middle of what comes now.
+    if (this.#answered) this.#call.media.output.clear()
+    return this.act(fallback, { place: `${place}.fallback`, after: error.message })
   }
 
   /** Who has been answered is hung up when the handler returns. */

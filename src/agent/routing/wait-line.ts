@@ -18,6 +18,7 @@ export class WaitLine {
   readonly #clock: Clock
   readonly #waiting: Waiting[] = []
   #active = 0
+  #closed = false
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -36,14 +37,15 @@ export class WaitLine {
     return this.#active >= maxActive || this.#waiting.length > 0
   }
 
-  /** Settles when it is the call's turn; then call `done` once. Never rejects. */
-  enter(call: Call, limits: LineLimits): Promise<Waited> {
-    if (call.endedValue !== undefined) return Promise.resolve('gone')
+  /** At once, or a promise that settles when it is the call's turn; then call `done` once. Never rejects. */
+  enter(call: Call, limits: LineLimits): Waited | Promise<Waited> {
+    if (call.endedValue !== undefined) return 'gone'
     if (!this.isBusy(limits)) {
       this.#active += 1
-      return Promise.resolve('turn')
+      return 'turn'
     }
-    if (this.#waiting.length >= limits.maxWaiting) return Promise.resolve('full')
+    if (this.#closed) return 'closed'
+    if (this.#waiting.length >= limits.maxWaiting) return 'full'
     return new Promise(resolve => {
       let timer: Timer | undefined = undefined
       const entry: Waiting = {
@@ -77,8 +79,9 @@ export class WaitLine {
     }
   }
 
-  /** Nobody waits any longer. */
+  /** Nobody waits any longer, who comes later neither. */
   close(): void {
+    this.#closed = true
     for (const { settle } of this.#waiting.splice(0)) settle('closed')
   }
 }

@@ -6,6 +6,7 @@ import { routeCalls } from '../../../src/agent/routing/route-calls.ts'
 import type { Routing, RoutingOptions } from '../../../src/agent/routing/options.ts'
 import { EngineError } from '../../../src/agent/engine/engine-error.ts'
 import type { Agent } from '../../../src/agent/agent.ts'
+import type { Call } from '../../../src/call/call.ts'
 import type { Endpoint } from '../../../src/call/endpoint.ts'
 import { createTrunk } from '../../../src/call/trunks/carrier-trunk.ts'
 import { trunks } from '../../../src/call/trunks/options.ts'
@@ -289,6 +290,95 @@ t.test(
     )
   },
 )
+
+t.test('a queue within a queue is another line', async t => {
+  const inner = {
+    queue: { to: { agent: 'desk' }, maxActive: 1, overflow: { agent: 'machine' }, maxWaiting: 0 },
+  }
+  await scene(
+    {
+      routes: [{ to: { queue: { to: { agent: 'bot', fallback: inner }, maxActive: 2, overflow: inner } } }],
+      agents: { bot: down, desk: hum(440), machine: hum(300) },
+    },
+    async ({ phone }) => {
+      t.same(await heardBy(await phone.call('sip:1@us.lab')), [440], 'it does not wait for itself')
+      t.same(await heardBy(await phone.call('sip:2@us.lab')), [300], 'and the second line has its own end')
+    },
+  )
+})
+
+t.test('who comes to a queue in the drain does not wait', async t => {
+  const late: Agent = {
+    run: async ({ sleep }) => {
+      await sleep(1000)
+      throw new EngineError('twilio', 'broken', 'the connection to the engine broke')
+    },
+  }
+  const queue = { queue: { to: { agent: 'desk' }, maxActive: 1 } }
+  await scene(
+    {
+      routes: [
+        { match: { dialled: 'desk' }, to: queue },
+        { match: { dialled: 'bot' }, to: { agent: 'bot', fallback: { ...queue } } },
+      ],
+      agents: { bot: late, desk: hum(440) },
+    },
+    async ({ phone, routing, lab }) => {
+      const calls = [await phone.call('sip:bot@us.lab')]
+      await lab.clock.sleep(500)
+      calls.push(await phone.call('sip:bot@us.lab'))
+      await lab.clock.sleep(300)
+      routing.drain()
+      await lab.clock.sleep(1000)
+      t.same(await heardBy(calls[0] as Call), [440], 'a turn that is free is given')
+      t.match(calls[1]?.endedValue, { by: 'remote', cause: 'hangup' })
+    },
+  )
+})
+
+t.test('what an engine that broke had yet to say is not heard before the fallback', async t => {
+  const breaks: Agent = {
+    run: async ({ output, sleep }) => {
+      void output.write(tone({ sampleRate: output.sampleRate, hz: 1000, durationMs: 5000 }))
+      await sleep(500)
+      throw new EngineError('twilio', 'broken', 'the connection to the engine broke')
+    },
+  }
+  await scene(
+    {
+      routes: [{ to: { agent: 'bot', fallback: { agent: 'spare' } } }],
+      agents: { bot: breaks, spare: hum(440) },
+    },
+    async ({ phone }) => {
+      const call = await phone.call('sip:x@us.lab')
+      await call.sleep(700)
+      t.same(await heardBy(call), [440])
+    },
+  )
+})
+
+t.test('who has been answered already hears that the number rings', async t => {
+  await scene(
+    {
+      routes: [{ to: { agent: 'bot', fallback: { number: 'sip:desk@desk.lab' } } }],
+      agents: { bot: down },
+    },
+    async ({ lab, phone }) => {
+      const desk = await lab.endpoint('desk.lab')
+      void desk.serve(async call => {
+        call.ring()
+        await call.sleep(6000)
+        await call.answer()
+        hums(call, 1300)
+        await call.ended
+      })
+      const call = await phone.call('sip:x@us.lab')
+      t.same(await heardBy(call), [440], 'as in America, where no country is said')
+      await call.sleep(6000)
+      t.same(await heardBy(call), [1300])
+    },
+  )
+})
 
 t.test('other routes hold for calls to come; bad ones change nothing', async t => {
   const agents = { a: hum(440), b: hum(600) }
