@@ -30,6 +30,7 @@ import { hasBaresip } from './peers/baresip.ts'
 import { hasSipp } from './peers/sipp.ts'
 import { openAiChecks } from './openai-checks.ts'
 import { openAiEngineChecks } from './openai-engine-checks.ts'
+import { pipecatChecks, pipecatPackages } from './pipecat-checks.ts'
 import { proxyChecks } from './proxy-checks.ts'
 import { kamailioFailoverChecks } from './kamailio-failover-checks.ts'
 import { hasKamailio } from './peers/kamailio.ts'
@@ -135,13 +136,15 @@ else
   )
 
 const { twilio, livekit } = sdkPackages()
+const pipecat = pipecatPackages()
 if (hasSipp())
   sideBySide.push(...sippSdkChecks({ scenarios: join(repositoryRoot, 'conformance', 'sipp'), logs }, twilio))
 if (hasBaresip()) {
   sideBySide.push(...baresipSdkChecks(logs, twilio))
   if ('folder' in livekit) sideBySide.push(...livekitChecks(logs, livekit))
 }
-for (const packages of [twilio, livekit]) if ('missing' in packages) missing.push(packages.missing)
+if (hasBaresip()) sideBySide.push(...pipecatChecks(logs, pipecat))
+for (const packages of [twilio, livekit, pipecat]) if ('missing' in packages) missing.push(packages.missing)
 
 const results = [
   ...(await runChecks(alone.filter(isChosen), 1, tell)),

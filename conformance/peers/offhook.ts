@@ -22,8 +22,12 @@ export class OffhookProcess {
   #errors = ''
   #over = false
 
-  constructor(script: string, args: readonly string[]) {
-    const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  /** @param python packages for a script of Python's, which then it is */
+  constructor(script: string, args: readonly string[], { python }: { readonly python?: string } = {}) {
+    const child = spawn(python === undefined ? process.execPath : 'python3', [script, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: python === undefined ? process.env : { ...process.env, PYTHONPATH: python },
+    })
     this.#process = child
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#errors += text))
     createInterface({ input: child.stdout }).on('line', line => {

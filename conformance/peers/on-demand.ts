@@ -18,8 +18,31 @@ export type OnDemand =
 
 /** @param packages with their versions, `ws@8.0.0` */
 export function fetchPackages(name: string, megabytes: number, packages: readonly string[]): OnDemand {
+  return fetched(name, megabytes, packages, 'node_modules', 'npm', folder => [
+    ...['install', '--prefix', folder, '--no-save', '--no-package-lock', '--ignore-scripts'],
+    ...['--legacy-peer-deps', '--no-audit', '--no-fund', '--loglevel=error', ...packages],
+  ])
+}
+
+/** Of Python's. @param packages with their versions, `pipecat-ai==1.14.0` */
+export function fetchPythonPackages(name: string, megabytes: number, packages: readonly string[]): OnDemand {
+  return fetched(name, megabytes, packages, '.', 'python3', folder => [
+    ...['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-compile'],
+    ...['--root-user-action', 'ignore', '--target', folder, ...packages],
+  ])
+}
+
+/** @param mark what is in the folder when it is whole */
+function fetched(
+  name: string,
+  megabytes: number,
+  packages: readonly string[],
+  mark: string,
+  installer: string,
+  argsFor: (folder: string) => readonly string[],
+): OnDemand {
   const folder = join(repositoryRoot, '.build', name)
-  if (existsSync(join(folder, 'node_modules'))) return { folder }
+  if (existsSync(join(folder, mark))) return { folder }
   if (!wanted)
     return {
       missing: `${packages[0]}, ${megabytes} MB, which CONFORMANCE_FETCH=1 fetches into .build/${name}`,
@@ -28,19 +51,18 @@ export function fetchPackages(name: string, megabytes: number, packages: readonl
   const partial = `${folder}.partial`
   rmSync(partial, { recursive: true, force: true })
   mkdirSync(partial, { recursive: true })
-  const options = ['--no-save', '--no-package-lock', '--ignore-scripts', '--legacy-peer-deps']
-  const { status, error, stderr } = spawnSync(
-    'npm',
-    ['install', '--prefix', partial, ...options, '--no-audit', '--no-fund', '--loglevel=error', ...packages],
-    { encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'], timeout: limitMs },
-  )
+  const { status, error, stderr } = spawnSync(installer, argsFor(partial), {
+    encoding: 'utf8',
+    stdio: ['ignore', 'ignore', 'pipe'],
+    timeout: limitMs,
+  })
   if (status === 0) {
     renameSync(partial, folder)
     return { folder }
   }
   rmSync(partial, { recursive: true, force: true })
   const why = error?.message ?? stderr.trim().split('\n').at(-1) ?? ''
-  return { missing: `${packages[0]}, which npm could not install: ${why}` }
+  return { missing: `${packages[0]}, which ${installer} could not install: ${why}` }
 }
 
 /** One of them, as CommonJS gives it. */
