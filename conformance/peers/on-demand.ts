@@ -16,30 +16,47 @@ export type OnDemand =
   /** Why they are not there. */
   | { readonly missing: string }
 
+interface Installer {
+  readonly command: string
+  readonly argsInto: (folder: string) => readonly string[]
+  /** What is in a folder that is whole. */
+  readonly mark: string
+}
+
+const npm: Installer = {
+  command: 'npm',
+  // prettier-ignore
+  argsInto: folder => [
+    'install', '--prefix', folder, '--no-save', '--no-package-lock', '--ignore-scripts', '--legacy-peer-deps', '--no-audit', '--no-fund',
+    '--loglevel=error',
+  ],
+  mark: 'node_modules',
+}
+
+const pip: Installer = {
+  command: 'python3',
+  // prettier-ignore
+  argsInto: folder => [
+    '-m', 'pip', 'install', '--target', folder, '--quiet', '--disable-pip-version-check', '--no-compile', '--root-user-action', 'ignore',
+  ],
+  mark: '.',
+}
+
 /** @param packages with their versions, `ws@8.0.0` */
 export function fetchPackages(name: string, megabytes: number, packages: readonly string[]): OnDemand {
-  return fetched(name, megabytes, packages, 'node_modules', 'npm', folder => [
-    ...['install', '--prefix', folder, '--no-save', '--no-package-lock', '--ignore-scripts'],
-    ...['--legacy-peer-deps', '--no-audit', '--no-fund', '--loglevel=error', ...packages],
-  ])
+  return fetchWith(npm, name, megabytes, packages)
 }
 
 /** Of Python's. @param packages with their versions, `pipecat-ai==1.14.0` */
 export function fetchPythonPackages(name: string, megabytes: number, packages: readonly string[]): OnDemand {
-  return fetched(name, megabytes, packages, '.', 'python3', folder => [
-    ...['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-compile'],
-    ...['--root-user-action', 'ignore', '--target', folder, ...packages],
-  ])
+  return fetchWith(pip, name, megabytes, packages)
 }
 
-/** @param mark what is in the folder when it is whole */
-function fetched(
+function fetchWith(
+  { command, argsInto, mark }: Installer,
   name: string,
   megabytes: number,
   packages: readonly string[],
-  mark: string,
-  installer: string,
-  argsFor: (folder: string) => readonly string[],
 ): OnDemand {
   const folder = join(repositoryRoot, '.build', name)
   if (existsSync(join(folder, mark))) return { folder }
@@ -51,7 +68,7 @@ function fetched(
   const partial = `${folder}.partial`
   rmSync(partial, { recursive: true, force: true })
   mkdirSync(partial, { recursive: true })
-  const { status, error, stderr } = spawnSync(installer, argsFor(partial), {
+  const { status, error, stderr } = spawnSync(command, [...argsInto(partial), ...packages], {
     encoding: 'utf8',
     stdio: ['ignore', 'ignore', 'pipe'],
     timeout: limitMs,
@@ -62,7 +79,7 @@ function fetched(
   }
   rmSync(partial, { recursive: true, force: true })
   const why = error?.message ?? stderr.trim().split('\n').at(-1) ?? ''
-  return { missing: `${packages[0]}, which ${installer} could not install: ${why}` }
+  return { missing: `${packages[0]}, which ${command} could not install: ${why}` }
 }
 
 /** One of them, as CommonJS gives it. */
