@@ -40,6 +40,7 @@ import { registrarScenarioChecks } from './registrar-scenarios.ts'
 import { hasLinphone } from './peers/linphone.ts'
 import { baresipPhoneChecks, linphoneChecks } from './softphone-checks.ts'
 import { rtcpChecks } from './rtcp-checks.ts'
+import { serveTwilioRestChecks } from './serve-twilio-rest-checks.ts'
 import { sippChecks } from './sipp-checks.ts'
 import { serveChecks } from './serve-checks.ts'
 import { serveFailureChecks } from './serve-failure-checks.ts'
@@ -126,7 +127,12 @@ sideBySide.push(
 if (hasBaresip()) sideBySide.push(...baresipDtmfChecks(logs), ...engineFailureChecks(logs))
 if (hasBaresip() && hasSipp()) sideBySide.push(...callFlowChecks(logs))
 if (hasBaresip() && hasSipp())
-  sideBySide.push(...serveChecks(logs), ...serveFailureChecks(logs), ...serveRouteChecks(logs))
+  sideBySide.push(
+    ...serveChecks(logs),
+    ...serveFailureChecks(logs),
+    ...serveRouteChecks(logs),
+    ...serveTwilioRestChecks(logs),
+  )
 if (hasLinphone()) sideBySide.push(...linphoneCallFlowChecks(logs))
 if (hasFfmpeg()) sideBySide.push(...ffmpegSrtpChecks(logs), ...codecPeerChecks(logs, 'ffmpeg'))
 if (hasGStreamerSrtp()) sideBySide.push(...gstreamerSrtpChecks(logs), ...codecPeerChecks(logs, 'GStreamer'))

@@ -78,9 +78,9 @@ export class ServeStage {
   }
 
   /** Another that waits to be called. */
-  async desk(toneHz: number): Promise<Baresip> {
+  async desk(toneHz: number, user = 'desk'): Promise<Baresip> {
     const folder = join(this.folder, 'desk')
-    const phone = await Baresip.start({ folder, toneHz, codec: 'PCMU', timeoutMs: 40_000 })
+    const phone = await Baresip.start({ folder, user, toneHz, codec: 'PCMU', timeoutMs: 40_000 })
     this.#stops.push(() => phone.stop())
     return phone
   }

@@ -25,7 +25,9 @@ export interface BaresipOptions {
   readonly dial?: string
   /** Where it takes commands. */
   readonly controlPort?: number
-  /** Registers there, on 127.0.0.1, as `baresip`; absent: nowhere. */
+  /** Whom it answers for; default `baresip`. */
+  readonly user?: string
+  /** Registers there, on 127.0.0.1; absent: nowhere. */
   readonly registrarPort?: number
   /** Wants RTCP on the port of RTP; default false. */
   readonly rtcpMux?: boolean
@@ -57,20 +59,31 @@ export class Baresip {
 
   /** Resolves when it is ready, or has begun to dial. It is killed when its time is up. */
   static async start(options: BaresipOptions): Promise<Baresip> {
-    const { folder, dial } = options
+    for (let left = 3; ; left -= 1) {
+      try {
+        return await Baresip.#begin(options)
+      } catch (error) {
+        // It takes the port after its own for TLS, which something else may have by then.
+        if (left === 0 || !String(error).includes('Address already in use')) throw error
+      }
+    }
+  }
+
+  static async #begin(options: BaresipOptions): Promise<Baresip> {
+    const { folder, dial, user = 'baresip' } = options
     const port = await freePort()
     mkdirSync(join(folder, 'heard'), { recursive: true })
     writeFileSync(join(folder, 'config'), configOf(options, port))
     writeFileSync(
       join(folder, 'accounts'),
-      `<sip:baresip@127.0.0.1:${options.registrarPort ?? port}>;regint=${options.registrarPort === undefined ? 0 : 60};auth_pass=wonderland;answermode=auto;audio_codecs=${options.codec}${options.mediaEncryption === undefined ? '' : `;mediaenc=${options.mediaEncryption}`}\n`,
+      `<sip:${user}@127.0.0.1:${options.registrarPort ?? port}>;regint=${options.registrarPort === undefined ? 0 : 60};auth_pass=wonderland;answermode=auto;audio_codecs=${options.codec}${options.mediaEncryption === undefined ? '' : `;mediaenc=${options.mediaEncryption}`}\n`,
     )
     const child = spawn(
       'baresip',
       ['-f', folder, '-n', '127.0.0.1', ...(dial === undefined ? [] : ['-e', `/dial ${dial}`])],
       { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
     )
-    const baresip = new Baresip(child, `sip:baresip@127.0.0.1:${port}`, options)
+    const baresip = new Baresip(child, `sip:${user}@127.0.0.1:${port}`, options)
     const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs)
     void baresip.#exit.then(() => clearTimeout(timer))
     await baresip.says('baresip is ready')

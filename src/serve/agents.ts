@@ -19,13 +19,17 @@ import type {
 import { importDefault } from './modules.ts'
 import { checkShape, noting, suggestion } from './problems.ts'
 import type { FieldPath, FoundProblem } from './problems.ts'
+import type { ServedTwilioRest } from './twilio-rest.ts'
 import { agentSchemas, isAgent } from './schema.ts'
 
+/** Where an agent runs. */
+export interface AgentHost extends Pick<Runtime, 'clock' | 'network'> {
+  /** For bots of Twilio's dialect. */
+  readonly twilioRest?: Pick<ServedTwilioRest, 'accountSid' | 'track'>
+}
+
 /** Makes the agent once it is known where it runs; `agentNamed` finds those it names. */
-export type AgentMaker = (
-  runtime: Pick<Runtime, 'clock' | 'network'>,
-  agentNamed: (name: string) => Agent,
-) => Agent
+export type AgentMaker = (host: AgentHost, agentNamed: (name: string) => Agent) => Agent
 
 const builtIn: Readonly<Record<BuiltInAgentConfig['builtIn'], () => Agent | Promise<Agent>>> = {
   echo: echoAgent,
@@ -127,7 +131,12 @@ function planStream(
       ...(tls === undefined ? {} : { tls: readTls(tls, folder) }),
     }
     streamAgent(options)
-    return (runtime, agentNamed) => streamAgent({ ...options, runtime, ...endsOf(ends, agentNamed) })
+    return (runtime, agentNamed) => {
+      const rest = options.dialect === 'twilio' ? runtime.twilioRest : undefined
+      const made = { ...options, runtime, ...endsOf(ends, agentNamed) }
+      if (rest === undefined) return streamAgent(made)
+      return rest.track(streamAgent({ ...made, ids: { accountId: rest.accountSid } }))
+    }
   })
 }
 

@@ -2,7 +2,7 @@ import type { ServeConfig } from './config.ts'
 import type { ServePlan } from './plan.ts'
 
 /** What holds for as long as the process lives: sockets, and what their owners were told once. */
-const fixedParts: readonly (keyof ServeConfig)[] = ['endpoint', 'limits', 'health', 'traces']
+const fixedParts: readonly (keyof ServeConfig)[] = ['endpoint', 'limits', 'health', 'twilioRest', 'traces']
 
 /** Of these parts what may change all the same. */
 const looseFields: ReadonlySet<string> = new Set(['endpoint.admit', 'limits.callsPerTrunk', 'health.trunks'])

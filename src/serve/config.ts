@@ -28,6 +28,7 @@ export interface ServeConfig {
   readonly traces?: TracesConfig
   readonly limits?: LimitsConfig
   readonly health?: HealthConfig
+  readonly twilioRest?: TwilioRestConfig
   readonly drain?: DrainConfig
 }
 
@@ -181,6 +182,17 @@ export interface HealthConfig {
   readonly port: number
   /** How many trunks have to be up to be ready. Default `any`. */
   readonly trunks?: 'all' | 'any' | 'none'
+}
+
+/** Where bots of Twilio's dialect hang up and transfer, as at Twilio. */
+export interface TwilioRestConfig {
+  readonly host?: string
+  readonly port: number
+  readonly accountSid?: string
+  readonly authToken: string
+  /** By which numbers of `<Dial>` are called. Default: REFER to `tel:`. */
+  readonly trunk?: string
+  readonly tls?: Pick<TlsFiles, 'cert' | 'key' | 'passphrase'>
 }
 
 export interface DrainConfig {

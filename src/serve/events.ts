@@ -6,7 +6,12 @@ import { writeProblem } from './problems.ts'
 
 /** What a server tells, without secrets. */
 export type ServeEvent =
-  | { readonly event: 'listening'; readonly listen: readonly string[]; readonly health?: string }
+  | {
+      readonly event: 'listening'
+      readonly listen: readonly string[]
+      readonly health?: string
+      readonly twilioRest?: string
+    }
   | {
       readonly event: 'call'
       readonly id: string
@@ -39,8 +44,8 @@ type Writers = {
 }
 
 const writers: Writers = {
-  listening: ({ listen, health }) =>
-    `serving on ${listen.join(', ')}${health === undefined ? '' : `; health on ${health}`}`,
+  listening: ({ listen, health, twilioRest }) =>
+    `serving on ${listen.join(', ')}${health === undefined ? '' : `; health on ${health}`}${twilioRest === undefined ? '' : `; Twilio's interface for bots on ${twilioRest}`}`,
   call: ({ id, from }) => `call ${id} from ${from}`,
   ended: describeCall,
   trunk: ({ trunk, state, reason }) =>

@@ -7,9 +7,11 @@ import { codecNames } from '../media/codec/catalogue.ts'
 import { firstOf } from '../sip/auth/admission.ts'
 import type { AdmissionPolicy } from '../sip/auth/admission.ts'
 import { admitAddresses } from '../sip/auth/policies.ts'
+import { twilioRest } from '../agent/twilio-rest/twilio-rest.ts'
 import { planAgents, readTls } from './agents.ts'
 import type { AgentMaker } from './agents.ts'
 import type { EndpointConfig, ServeConfig, TrunkConfig } from './config.ts'
+import type { TlsOptions } from '../runtime/runtime.ts'
 import { noting, suggestion } from './problems.ts'
 import type { FieldPath, FoundProblem } from './problems.ts'
 import { planRoutes } from './routes.ts'
@@ -29,6 +31,8 @@ export interface ServePlan {
   readonly trunks: ReadonlyMap<string, TrunkOptions>
   readonly agents: ReadonlyMap<string, AgentMaker>
   readonly routes: PlannedRoutes
+  /** Of `twilioRest`. */
+  readonly restTls: TlsOptions | undefined
   readonly redactor: Redactor
 }
 
@@ -50,8 +54,9 @@ export async function makePlan(
   const agents = await planAgents(config.agents ?? {}, folder, problems)
   checkRecording(config, problems)
   const routes = planRoutes(config, folder, problems)
+  const restTls = planTwilioRest(config, folder, problems)
   if (problems.length > 0 || routes === undefined || admission === undefined) return undefined
-  return { file, folder, config, endpoint, admission, trunks, agents, routes, redactor }
+  return { file, folder, config, endpoint, admission, trunks, agents, routes, restTls, redactor }
 }
 
 function planEndpoint(
@@ -194,4 +199,30 @@ function checkRecording({ recording, agents = {} }: ServeConfig, problems: Found
         message: `there is no agent "${name}"; ${suggestion(name, names)}`,
       })
   }
+}
+
+/** Its certificate, if any. */
+function planTwilioRest(
+  { twilioRest: rest, agents = {}, trunks = {} }: ServeConfig,
+  folder: string,
+  problems: FoundProblem[],
+): TlsOptions | undefined {
+  if (rest === undefined) return undefined
+  const path = ['twilioRest']
+  if (!Object.values(agents).some(agent => (agent as { dialect?: unknown } | null)?.dialect === 'twilio'))
+    problems.push({
+      path,
+      message: 'no agent would use it: give one a url and dialect: twilio, or take this out',
+    })
+  const { trunk, tls } = rest
+  if (trunk !== undefined && !Object.hasOwn(trunks, trunk))
+    problems.push({
+      path: [...path, 'trunk'],
+      message: `there is no trunk "${trunk}"; ${suggestion(trunk, Object.keys(trunks))}`,
+    })
+  noting(problems, path, () => twilioRest(rest))
+  if (tls === undefined) return undefined
+  if (tls.cert === undefined || tls.key === undefined)
+    problems.push({ path: [...path, 'tls'], message: 'give both cert and key, PEM files' })
+  return noting(problems, path, () => readTls(tls, folder))
 }

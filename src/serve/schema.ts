@@ -153,6 +153,16 @@ export const configSchema: z.ZodType<ServeConfig> = z.strictObject({
       trunks: may(z.enum(['all', 'any', 'none'])),
     }),
   ),
+  twilioRest: may(
+    z.strictObject({
+      host: may(text),
+      port,
+      accountSid: may(text),
+      authToken: text,
+      trunk: may(text),
+      tls: may(z.strictObject({ cert: may(text), key: may(text), passphrase: may(text) })),
+    }),
+  ),
   drain: may(z.strictObject({ limitMs: may(ms) })),
 })
 

@@ -22,6 +22,8 @@ import type { ServePlan } from './plan.ts'
 import { ConfigError } from './problems.ts'
 import { Redactor } from './secrets.ts'
 import { TrunkTable } from './trunk-table.ts'
+import { listenTwilioRest } from './twilio-rest.ts'
+import type { ServedTwilioRest } from './twilio-rest.ts'
 
 export interface ServeOptions {
   /** Where the network and the time come from. Default: this machine. */
@@ -43,7 +45,7 @@ export async function startServer(plan: ServePlan, options: ServeOptions = {}): 
     await server.open()
     return server
   } catch (error) {
-    await endpoint.close()
+    await Promise.all([server?.closeListeners(), endpoint.close()])
     throw error
   }
 }
@@ -64,6 +66,7 @@ export class Server {
   #plan: ServePlan
   #routing: Routing | undefined
   #health: HttpListener | undefined
+  #twilioRest: ServedTwilioRest | undefined
   #reloading: Promise<unknown> = Promise.resolve()
   #drained: Promise<void> | undefined
   #refusedBefore: number | undefined
@@ -95,7 +98,7 @@ export class Server {
 
   /** @internal */
   async open(): Promise<void> {
-    const { health, recording } = this.#plan.config
+    const { health, recording, twilioRest } = this.#plan.config
     if (recording !== undefined) makeFolder('recording.folder', resolve(this.#plan.folder, recording.folder))
     if (health !== undefined) {
       const { host = defaults.healthHost, port } = health
@@ -109,13 +112,27 @@ export class Server {
         },
       )
     }
+    if (twilioRest !== undefined)
+      this.#twilioRest = await listenTwilioRest(twilioRest, {
+        endpoint: this.endpoint,
+        runtime: this.#runtime,
+        tls: this.#plan.restTls,
+        trunkNamed: name => this.#trunks.byName.get(name),
+        country: this.#plan.config.defaultCountry,
+      })
     await this.#trunks.apply(this.#plan)
     this.#routing = routeCalls(this.endpoint, this.#routingOf(this.#plan))
     this.#tell({
       event: 'listening',
       listen: this.endpoint.listening,
       ...(this.healthUrl === undefined ? {} : { health: this.healthUrl }),
+      ...(this.#twilioRest === undefined ? {} : { twilioRest: this.#twilioRest.url }),
     })
+  }
+
+  /** @internal */
+  async closeListeners(): Promise<void> {
+    await Promise.all([this.#health?.close(), this.#twilioRest?.close()])
   }
 
   /** The configuration in force. */
@@ -217,7 +234,7 @@ export class Server {
     this.#stopListening()
     this.#files.close()
     this.#counts.close()
-    await this.#health?.close()
+    await this.closeListeners()
     if (this.#files.failedWrites > 0)
       this.#tell({
         event: 'error',
@@ -244,8 +261,9 @@ export class Server {
     const { recording } = plan.config
     const agents: Record<string, Agent> = {}
     const agentNamed = (name: string): Agent => agents[name]!
+    const host = { ...this.#runtime, ...(this.#twilioRest && { twilioRest: this.#twilioRest }) }
     for (const [name, make] of plan.agents) {
-      const agent = make(this.#runtime, agentNamed)
+      const agent = make(host, agentNamed)
       const recorded = recording !== undefined && (recording.agents?.includes(name) ?? true)
       agents[name] = recorded
         ? this.#recorded(agent, resolve(plan.folder, recording.folder), recording.format ?? 'pcm')

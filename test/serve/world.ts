@@ -29,7 +29,12 @@ export interface World {
   readonly server: Server
   readonly events: ServeEvent[]
   /** Of the bots at `ws://bot.lab`. */
-  readonly bots: { readonly request: HttpRequest; readonly connection: WebSocketConnection }[]
+  readonly bots: {
+    readonly request: HttpRequest
+    readonly connection: WebSocketConnection
+    /** What it was sent. */
+    readonly messages: Readonly<Record<string, unknown>>[]
+  }[]
   /** Somebody else on the network. */
   readonly host: SimulatedHost
   /** Asks the server's health port. */
@@ -76,7 +81,13 @@ export async function inWorld(
       onRequest: async () => ({ status: 404 }),
       onUpgrade: request =>
         refuseBots === undefined
-          ? { accept: connection => bots.push({ request, connection }) }
+          ? {
+              accept: connection => {
+                const messages: World['bots'][number]['messages'] = []
+                connection.onMessage = data => messages.push(JSON.parse(String(data)))
+                bots.push({ request, connection, messages })
+              },
+            }
           : { status: refuseBots },
     })
     await lab.run(async () => {
