@@ -21,6 +21,7 @@ import { carrierChecks } from './carrier-checks.ts'
 import { codecChecks } from './codec-checks.ts'
 import { baresipDtmfChecks, dtmfProgramChecks, sippDtmfChecks } from './dtmf-checks.ts'
 import { codecPeerChecks } from './codec-peer-checks.ts'
+import { livekitChecks, livekitPackages } from './livekit-checks.ts'
 import { loadChecks } from './load-checks.ts'
 import { engineFailureChecks } from './engine-failure-checks.ts'
 import { eventsChecks } from './events-checks.ts'
@@ -45,7 +46,7 @@ import { sippChecks } from './sipp-checks.ts'
 import { serveChecks } from './serve-checks.ts'
 import { serveFailureChecks } from './serve-failure-checks.ts'
 import { serveRouteChecks } from './serve-route-checks.ts'
-import { baresipSdkChecks, livekitChecks, sdkPackages, sippSdkChecks } from './sdk-checks.ts'
+import { baresipSdkChecks, sippSdkChecks, twilioSdkPackages } from './sdk-checks.ts'
 import { baresipSrtpChecks, ffmpegSrtpChecks, gstreamerSrtpChecks, hasGStreamerSrtp } from './srtp-checks.ts'
 import { hasStunnel } from './peers/stunnel.ts'
 import { streamServerChecks } from './stream-server-checks.ts'
@@ -141,15 +142,16 @@ else
     'GStreamer with SRTP: apt-get install gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad',
   )
 
-const { twilio, livekit } = sdkPackages()
+const twilio = twilioSdkPackages()
+const livekit = livekitPackages()
 const pipecat = pipecatPackages()
-if (hasSipp())
-  sideBySide.push(...sippSdkChecks({ scenarios: join(repositoryRoot, 'conformance', 'sipp'), logs }, twilio))
-if (hasBaresip()) {
-  sideBySide.push(...baresipSdkChecks(logs, twilio))
-  if ('folder' in livekit) sideBySide.push(...livekitChecks(logs, livekit))
-}
-if (hasBaresip()) sideBySide.push(...pipecatChecks(logs, pipecat))
+if (hasSipp()) sideBySide.push(...sippSdkChecks(logs, twilio))
+if (hasBaresip())
+  sideBySide.push(
+    ...baresipSdkChecks(logs, twilio),
+    ...livekitChecks(logs, livekit),
+    ...pipecatChecks(logs, pipecat),
+  )
 for (const packages of [twilio, livekit, pipecat]) if ('missing' in packages) missing.push(packages.missing)
 
 const results = [

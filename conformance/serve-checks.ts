@@ -1,17 +1,14 @@
 /** Phones call a bot through `offhook serve`: a plain `ws` server in Twilio's dialect; reload and drain. */
 
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { WebSocketServer } from 'ws'
-import { repositoryRoot } from '../test/support/repository.ts'
 import { findTone } from './audio.ts'
 import type { Check } from './check.ts'
 import type { BotCall, StreamMessage } from './peers/media-streams-bot.ts'
-import { freeUdpPort } from './peers/ports.ts'
-import { modelHz, RealtimeModel } from './peers/realtime-model.ts'
-import { startSipp } from './peers/sipp.ts'
+import { modelHz } from './peers/realtime-model.ts'
 import {
   authToken,
   botHeardSeconds,
@@ -110,8 +107,8 @@ async function converse(call: BotCall): Promise<void> {
   call.close()
 }
 
-/** Of a whole such conversation. */
-function expectConversation(call: BotCall): void {
+/** Of a whole such conversation, marks and what was cleared in their order. */
+function expectConversation(call: BotCall, keys: readonly string[]): void {
   expect('Not as Twilio has it', call.faults, [])
   expect('The bot got first', call.events.slice(0, 2), ['connected', 'start'])
   // How far it came before the key, the machine decides.
@@ -119,7 +116,7 @@ function expectConversation(call: BotCall): void {
   if (!(key < cleared))
     throw new Error(`What it cleared at the key came back before: ${call.events.join(' ')}`)
   expect('Marks', call.marks, ['first', 'second', 'third', 'fourth', 'goodbye'])
-  expect('Keys', call.keys, ['1', '#'])
+  expect('Keys', call.keys, keys)
 }
 
 function isThird({ event, mark }: StreamMessage): boolean {
@@ -129,18 +126,11 @@ function isThird({ event, mark }: StreamMessage): boolean {
 async function sippCalls(stage: ServeStage): Promise<void> {
   const bot = await stage.bot(converse)
   await stage.serve({ bot: twilioBot(bot.url) })
-  const sipp = await startSipp({
-    scenario: { file: join(repositoryRoot, 'conformance', 'sipp', 'caller-keys-hung-up.xml') },
-    transport: 'udp',
-    target: { port: stage.port, user: 'bot' },
-    folder: join(stage.folder, 'sipp'),
-    // It gives back what it hears, so that the bot hears itself as the phone did.
-    args: ['-rtp_echo', '-mp', String(await freeUdpPort())],
-  })
+  const sipp = await stage.sipp('caller-keys-hung-up', { echo: true })
   const call = await bot.call()
   await call.end(12_000)
   await sipp.passed
-  expectConversation(call)
+  expectConversation(call, ['1', '#'])
   // Two seconds pass before the key.
   expectBetween('Seconds of the bot that came back', botHeardSeconds(call, botHz), 0.3, 2 + toleranceSeconds)
   expectBetween('Seconds of its goodbye', botHeardSeconds(call, goodbyeHz), 0.6, 1.1)
@@ -152,16 +142,8 @@ async function sippCalls(stage: ServeStage): Promise<void> {
 async function sippHangsUp(stage: ServeStage): Promise<void> {
   const bot = await stage.bot(call => call.say(botHz, 10))
   await stage.serve({ bot: twilioBot(bot.url) })
-  const scenario = readFileSync(join(repositoryRoot, 'conformance', 'sipp', 'caller-basic.xml'), 'utf8')
-  const file = join(stage.folder, 'caller-basic.xml')
   // Not before the bot is there, however slow the machine is.
-  writeFileSync(file, scenario.replace('milliseconds="300"', 'milliseconds="2500"'))
-  const sipp = await startSipp({
-    scenario: { file },
-    transport: 'udp',
-    target: { port: stage.port, user: 'bot' },
-    folder: join(stage.folder, 'sipp'),
-  })
+  const sipp = await stage.sipp('caller-basic', { talkMs: 2500 })
   const call = await bot.call()
   await call.end()
   await sipp.passed
@@ -183,9 +165,7 @@ async function baresipCalls(stage: ServeStage): Promise<void> {
   await phone.stop()
   await call.message('stop')
   await call.end()
-  expect('Not as Twilio has it', call.faults, [])
-  expect('Marks', call.marks, ['first', 'second', 'third', 'fourth', 'goodbye'])
-  expect('Keys', call.keys, ['1'])
+  expectConversation(call, ['1'])
   expect('The last message', call.events.at(-1), 'stop')
   expectBetween('Seconds of the caller at the bot', botHeardSeconds(call, callerHz), 2)
   expectBetween('Seconds of the bot at the phone', heardSeconds(phone, botHz), 1.4, 2.4 + toleranceSeconds)
@@ -204,6 +184,8 @@ async function botHangsUp(stage: ServeStage): Promise<void> {
   await stage.serve({ bot: twilioBot(bot.url) })
   const phone = await stage.phone('caller')
   await phone.says('session closed')
+  // It finishes its files when it has said so.
+  await phone.stop()
   const { ended, engines } = await stage.record()
   expect('Ended', [ended?.by, engines?.[0]?.end], ['local', 'engine'])
   expectBetween('Seconds of the goodbye', heardSeconds(phone, goodbyeHz), 0.6, 1.1)
@@ -241,27 +223,23 @@ async function transfers(stage: ServeStage): Promise<void> {
 }
 
 async function openAiModel(stage: ServeStage): Promise<void> {
-  const model = await RealtimeModel.start()
-  try {
-    // eslint-disable-next-line no-template-curly-in-string
-    const key = '${file:token}'
-    const openai = { apiKey: key, dialect: 'realtime', model: 'm', url: model.url, greeting: true }
-    await stage.serve({ desk: { openai } })
-    const phone = await stage.phone('caller')
-    const conversation = await model.conversation()
-    await pause(2500)
-    await phone.stop()
-    await conversation.end()
-    expect('Who it is', conversation.authorization === `Bearer ${authToken}`, true)
-    expect('The audio', conversation.format, 'audio/pcmu')
-    expectBetween('Seconds of the model at the phone', heardSeconds(phone, modelHz), 1)
-    const heard = { sampleRate: 8000, channels: [Float64Array.from(conversation.heard)] }
-    expectBetween('Seconds of the caller at the model', findTone(heard, 0, callerHz).seconds, 1)
-    const record = await stage.record()
-    expect('Ended', [record.ended?.by, record.engines?.[0]?.end], ['remote', 'call'])
-  } finally {
-    await model.stop()
-  }
+  const model = await stage.model()
+  // eslint-disable-next-line no-template-curly-in-string
+  const key = '${file:token}'
+  const openai = { apiKey: key, dialect: 'realtime', model: 'm', url: model.url, greeting: true }
+  await stage.serve({ desk: { openai } })
+  const phone = await stage.phone('caller')
+  const conversation = await model.conversation()
+  await pause(2500)
+  await phone.stop()
+  await conversation.end()
+  expect('Who it is', conversation.authorization === `Bearer ${authToken}`, true)
+  expect('The audio', conversation.format, 'audio/pcmu')
+  expectBetween('Seconds of the model at the phone', heardSeconds(phone, modelHz), 1)
+  const heard = { sampleRate: 8000, channels: [Float64Array.from(conversation.heard)] }
+  expectBetween('Seconds of the caller at the model', findTone(heard, 0, callerHz).seconds, 1)
+  const record = await stage.record()
+  expect('Ended', [record.ended?.by, record.engines?.[0]?.end], ['remote', 'call'])
 }
 
 async function reloads(stage: ServeStage): Promise<void> {
@@ -312,12 +290,7 @@ async function drains(stage: ServeStage): Promise<void> {
   stage.process.signal('SIGTERM')
   await stage.process.event(({ event }) => event === 'draining')
   expect('Health and readiness while it is drained', await pages(), [200, 503])
-  const stranger = await startSipp({
-    scenario: { file: join(repositoryRoot, 'conformance', 'sipp', 'caller-overloaded.xml') },
-    transport: 'udp',
-    target: { port: stage.port, user: 'bot' },
-    folder: join(stage.folder, 'sipp'),
-  })
+  const stranger = await stage.sipp('caller-overloaded')
   await stranger.passed
   const soFar = botHeardSeconds(call, callerHz)
   await pause(1500)

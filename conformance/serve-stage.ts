@@ -3,12 +3,15 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
+import { repositoryRoot } from '../test/support/repository.ts'
 import type { CallRecord } from '../src/trace/index.ts'
 import { findTone, readWav } from './audio.ts'
 import { Baresip } from './peers/baresip.ts'
 import { type BotCall, type BotPart, MediaStreamsBot } from './peers/media-streams-bot.ts'
 import { type OffhookEvent, type OffhookProcess, startServe } from './peers/offhook.ts'
-import { freePort } from './peers/ports.ts'
+import { freePort, freeUdpPort } from './peers/ports.ts'
+import { RealtimeModel } from './peers/realtime-model.ts'
+import { type SippRun, startSipp } from './peers/sipp.ts'
 import { within } from './within.ts'
 
 export const callerHz = 1000
@@ -47,12 +50,29 @@ export class ServeStage {
     writeFileSync(join(this.folder, 'serve.yaml'), stringify(config))
   }
 
-  async serve(agents: Agents, more: Readonly<Record<string, unknown>> = {}): Promise<void> {
+  /** @param environment variables for modules of agents */
+  async serve(
+    agents: Agents,
+    more: Readonly<Record<string, unknown>> = {},
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
     writeFileSync(join(this.folder, 'token'), `${authToken}\n`)
     this.write(agents, more)
-    const { process, health } = await startServe(join(this.folder, 'serve.yaml'))
+    const { process, health } = await startServe(join(this.folder, 'serve.yaml'), environment)
     this.#process = process
     this.#health = health
+  }
+
+  /** To be done as everything ends. */
+  finally(stop: () => Promise<unknown>): void {
+    this.#stops.push(stop)
+  }
+
+  /** A model for bots that have none of their own. */
+  async model(): Promise<RealtimeModel> {
+    const model = await RealtimeModel.start()
+    this.#stops.push(() => model.stop())
+    return model
   }
 
   /** A bot for Media Streams that accepts only what is signed. */
@@ -75,6 +95,29 @@ export class ServeStage {
     this.#stops.push(() => phone.stop())
     await phone.says('Call established')
     return phone
+  }
+
+  /**
+   * SIPp calls, by a scenario of conformance/sipp.
+   *
+   * @param echo it gives back what it hears, so that bots hear themselves as the phone did
+   * @param talkMs how long the call is up, in place of the 300 ms of the scenario
+   */
+  async sipp(
+    scenario: string,
+    { echo = false, talkMs }: { readonly echo?: boolean; readonly talkMs?: number } = {},
+  ): Promise<SippRun> {
+    const written = join(repositoryRoot, 'conformance', 'sipp', `${scenario}.xml`)
+    const file = join(this.folder, `${scenario}.xml`)
+    const text = readFileSync(written, 'utf8')
+    writeFileSync(file, text.replace('milliseconds="300"', `milliseconds="${talkMs ?? 300}"`))
+    return startSipp({
+      scenario: { file },
+      transport: 'udp',
+      target: { port: this.port, user: 'bot' },
+      folder: join(this.folder, 'sipp'),
+      args: echo ? ['-rtp_echo', '-mp', String(await freeUdpPort())] : [],
+    })
   }
 
   /** Another that waits to be called. */

@@ -1,11 +1,9 @@
 /**
- * Calls taken by sessions of `@livekit/agents`, with a voice of its own that hums: a process of its own, for the SDK keeps threads and timers.
- * It tells what happens, a line of JSON each.
- *
- *   node livekit-bot.js FOLDER-OF-PACKAGES
+ * An agent on `@livekit/agents`, with a voice of its own that hums, as a module of `offhook serve`. It tells what happens, a line of JSON each.
+ * Of the environment: `PACKAGES`, the folder that the SDK is installed in.
  */
 
-import { createEndpoint, runAgent } from '../../src/index.ts'
+import type { Agent } from '../../src/agent/index.ts'
 import { livekitAgent } from '../../src/agent/sdk/livekit-agents/index.ts'
 import type {
   LivekitFrame,
@@ -17,7 +15,7 @@ import { requireFrom } from '../peers/on-demand.ts'
 
 const hz = 440
 const sampleRate = 24_000
-const [, , folder = ''] = process.argv
+const { PACKAGES: folder = '' } = process.env
 
 interface Speech {
   interrupt(): void
@@ -119,9 +117,7 @@ class Recogniser extends stt.STT {
 }
 
 const ears: Recogniser[] = []
-const endpoint = await createEndpoint({ listen: ['udp://127.0.0.1:0'] })
-endpoint.on('error', error => tell({ event: 'error', message: error.message }))
-const agent = livekitAgent({
+const sessions = livekitAgent({
   sdk: { voice, AudioFrame },
   // One call at a time: the ear of the last session is that of the call.
   session: () => {
@@ -146,14 +142,16 @@ const agent = livekitAgent({
     })()
   },
 })
-tell({ event: 'listening', port: Number(endpoint.listening[0]?.split(':').at(-1)) })
-await runAgent(endpoint, {
+
+const agent: Agent = {
   async run(call) {
-    await agent.run(call)
+    await sessions.run(call)
     const heard = Buffer.from(Int16Array.from(ears.at(-1)?.heard ?? []).buffer)
     tell({ event: 'over', heard: heard.toString('base64') })
   },
-})
+}
+
+export default agent
 
 function tell(event: object): void {
   console.log(JSON.stringify(event))

@@ -14,6 +14,13 @@ export interface OffhookEvent {
   readonly [field: string]: unknown
 }
 
+export interface ProcessOptions {
+  /** Packages for a script of Python's, which then it is. */
+  readonly python?: string
+  /** Variables besides those of this process. */
+  readonly environment?: Readonly<Record<string, string>>
+}
+
 export class OffhookProcess {
   readonly events: OffhookEvent[] = []
   readonly exit: Promise<number | undefined>
@@ -22,11 +29,10 @@ export class OffhookProcess {
   #errors = ''
   #over = false
 
-  /** @param python packages for a script of Python's, which then it is */
-  constructor(script: string, args: readonly string[], { python }: { readonly python?: string } = {}) {
+  constructor(script: string, args: readonly string[], { python, environment }: ProcessOptions = {}) {
     const child = spawn(python === undefined ? process.execPath : 'python3', [script, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: python === undefined ? process.env : { ...process.env, PYTHONPATH: python },
+      env: { ...process.env, ...(python !== undefined && { PYTHONPATH: python }), ...environment },
     })
     this.#process = child
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#errors += text))
@@ -135,9 +141,11 @@ export function startCall(uri: string, args: readonly string[]): OffhookProcess 
 /** `offhook serve`; resolves with the address of its health server, if any, once it takes calls. */
 export async function startServe(
   file: string,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly process: OffhookProcess; readonly health: string }> {
-  const process = new OffhookProcess(cli, ['serve', file, '--json'])
-  const { health = '' } = await process.event(({ event }) => event === 'listening')
+  const process = new OffhookProcess(cli, ['serve', file, '--json'], { environment })
+  // Agents may bring SDKs that take their time to load.
+  const { health = '' } = await process.event(({ event }) => event === 'listening', 30_000)
   return { process, health: String(health) }
 }
 
