@@ -119,6 +119,7 @@ export class Server {
         tls: this.#plan.restTls,
         trunkNamed: name => this.#trunks.byName.get(name),
         country: this.#plan.config.defaultCountry,
+        onError: message => this.#tell({ event: 'error', message }),
       })
     await this.#trunks.apply(this.#plan)
     this.#routing = routeCalls(this.endpoint, this.#routingOf(this.#plan))

@@ -1,34 +1,8 @@
 import t from 'tap'
 import { tone } from '../../src/media/audio/tones.ts'
 import type { Lab } from '../../src/testing/lab.ts'
+import { authToken, bot, post, rest } from './twilio-bot.ts'
 import { configOf, dialled, inWorld, serverAddress } from './world.ts'
-import type { World } from './world.ts'
-
-const accountSid = `AC${'5'.repeat(32)}`
-const authToken = 'looking-glass'
-const bot = "agents: { bot: { url: 'ws://bot.lab/', dialect: twilio } }\n"
-const rest = `twilioRest: { host: ${serverAddress}, port: 8081, accountSid: ${accountSid}, authToken: ${authToken} }\n`
-
-/** What a bot posts about its call. */
-async function post(
-  { bots: [first], host }: World,
-  form: Readonly<Record<string, string>>,
-  password = authToken,
-): Promise<{ readonly status: number; readonly body: string }> {
-  const { start } = first!.messages.find(({ event }) => event === 'start') as unknown as {
-    readonly start: { readonly callSid: string; readonly accountSid: string }
-  }
-  const url = `http://${serverAddress}:8081/2010-04-01/Accounts/${start.accountSid}/Calls/${start.callSid}.json`
-  const response = await host.fetch(url, {
-    method: 'POST',
-    headers: {
-      Authorization: `Basic ${Buffer.from(`${start.accountSid}:${password}`).toString('base64')}`,
-      'Content-Type': 'application/x-www-form-urlencoded',
-    },
-    body: new URLSearchParams(form).toString(),
-  })
-  return { status: response.status, body: await response.text() }
-}
 
 /** Somebody at desk.lab, who says a tone; gives who was dialled there. */
 async function desk(lab: Lab, dialledThere: string[]): Promise<void> {

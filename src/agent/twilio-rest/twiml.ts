@@ -1,6 +1,7 @@
 import { EventBodyError } from '../../sip/events/body-error.ts'
 import { readXml } from '../../sip/events/xml.ts'
 import type { XmlElement } from '../../sip/events/xml.ts'
+import { parseUri } from '../../sip/message/uri.ts'
 import { RestError } from './rest-error.ts'
 
 /** What of TwiML is understood. */
@@ -71,10 +72,19 @@ function readDial({ text, children }: XmlElement): TwimlVerb {
 function targetOf(text: string, noun: 'Number' | 'Sip'): string {
   if (noun === 'Sip') {
     const uri = /^sips?:/i.test(text) ? text : `sip:${text}`
-    if (/^sips?:[^\s<>"@]+@[^\s<>"@]+$/i.test(uri)) return uri
+    if (/^sips?:[^\s<>"@]+@[^\s<>"@]+$/i.test(uri) && isUri(uri)) return uri
     throw new RestError(13224, '<Dial><Sip> holds no SIP URI; give sip:user@host')
   }
   const digits = text.replaceAll(/[\s().-]/g, '')
   if (/^\+?[0-9*#]{2,32}$/.test(digits)) return digits
   throw new RestError(13223, '<Dial> holds no number; give +15550100, or <Sip>sip:user@host</Sip>')
+}
+
+function isUri(text: string): boolean {
+  try {
+    parseUri(text)
+    return true
+  } catch {
+    return false
+  }
 }
