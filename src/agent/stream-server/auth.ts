@@ -88,17 +88,34 @@ export function authoriseWebhook(auth: StreamAuth, request: HttpRequest, url: st
   authorise(auth, request, url, now)
 }
 
-/** @throws OptionError an auth that lets nobody, or everybody, in by mistake */
+/** What each kind cannot do without. */
+const NEEDED: Readonly<Record<StreamAuth['kind'], readonly string[]>> = {
+  twilio: ['authToken'],
+  plivo: ['authToken'],
+  vonage: ['secret'],
+  telnyx: ['streamToken'],
+  token: ['token'],
+  basic: ['username', 'password'],
+  none: [],
+}
+
+/** @throws OptionError an auth that lets nobody, or everybody, in by mistake: also where no compiler looked at it */
 export function checkAuth(field: string, auth: StreamAuth): void {
-  const secrets: Readonly<Record<string, unknown>> = { ...auth }
-  for (const name of ['authToken', 'secret', 'streamToken', 'token', 'username', 'password']) {
-    const value = secrets[name]
-    if (value === '' || (Array.isArray(value) && (value.length === 0 || value.includes('')))) {
-      throw new OptionError(
-        `${field}.${name}`,
-        'it is empty; give the secret, or { kind: "none" } to let everybody in',
-      )
-    }
+  const given: Readonly<Record<string, unknown>> = { ...auth }
+  const { kind } = given
+  if (typeof kind !== 'string' || !Object.hasOwn(NEEDED, kind)) {
+    throw new OptionError(
+      `${field}.kind`,
+      `${JSON.stringify(kind)} is none; give one of ${Object.keys(NEEDED).join(', ')}`,
+    )
+  }
+  for (const name of NEEDED[kind as StreamAuth['kind']]) {
+    const secrets: readonly unknown[] = Array.isArray(given[name]) ? given[name] : [given[name]]
+    if (secrets.length > 0 && secrets.every(secret => typeof secret === 'string' && secret !== '')) continue
+    throw new OptionError(
+      `${field}.${name}`,
+      'it is empty; give the secret, or { kind: "none" } to let everybody in',
+    )
   }
 }
 
@@ -128,7 +145,9 @@ function authorise(
       return
     }
     case 'none':
+      return
   }
+  throw new SignatureError('token', 'wrong', 'there is no such kind of auth')
 }
 
 function bearerOf(request: HttpRequest): string | undefined {

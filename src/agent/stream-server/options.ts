@@ -140,6 +140,16 @@ export function checkedServerOptions(options: StreamServerOptions): StreamServer
     if (stream.webhook !== undefined && !webhookDialects.has(route.dialect.name)) {
       throw new OptionError(`${field}.webhook`, `${route.dialect.name} asks nothing over HTTP; leave it out`)
     }
+    if (
+      stream.webhook !== undefined &&
+      stream.auth.kind === 'telnyx' &&
+      stream.auth.publicKey === undefined
+    ) {
+      throw new OptionError(
+        `${field}.auth.publicKey`,
+        'Telnyx signs its webhooks with it; give that of the account, or leave the webhook out',
+      )
+    }
     for (const [name, path, table] of [
       ['path', stream.path, routes],
       ['webhook', stream.webhook, webhooks],

@@ -2,6 +2,7 @@ import t from 'tap'
 import { plivoSignature } from '../../../src/agent/signatures/plivo.ts'
 import { twilioStreamSignature } from '../../../src/agent/signatures/twilio.ts'
 import { signVonageToken } from '../../../src/agent/signatures/vonage.ts'
+import { authoriseUpgrade } from '../../../src/agent/stream-server/auth.ts'
 import type { StreamAuth } from '../../../src/agent/stream-server/auth.ts'
 import { streamServer } from '../../../src/agent/stream-server/server.ts'
 import type { DialectName } from '../../../src/agent/streams/dialect.ts'
@@ -208,4 +209,39 @@ t.test('options that cannot be meant are refused, and the field is named', async
   await t.rejects(streamServer({ listen, agent, streams: [a], limits: { maxCalls: 0 } }), /limits\.maxCalls/)
   const webhook = { path: '/i', dialect: 'infobip', auth, webhook: '/hook' } as const
   await t.rejects(streamServer({ listen, agent, streams: [webhook] }), /streams\[0\]\.webhook/)
+})
+
+t.test('an auth that is none, or lacks its secret, lets nobody in: it is refused at the start', async t => {
+  const agent = agentOf(() => Promise.resolve())
+  const listen = { host: '127.0.0.1', port: 0 }
+  // As a file or a program without types gives them: an environment variable that is not set, a slip of the pen.
+  const bad: readonly (readonly [auth: unknown, message: RegExp])[] = [
+    [{ kind: 'twillio', authToken: 't' }, /auth\.kind: "twillio".*twilio, plivo/],
+    [{ kind: 'toString' }, /auth\.kind/],
+    [{}, /auth\.kind/],
+    [undefined, /auth\.kind/],
+    [{ kind: 'twilio' }, /auth\.authToken/],
+    [{ kind: 'twilio', authToken: [] }, /auth\.authToken/],
+    [{ kind: 'twilio', authToken: ['t', undefined] }, /auth\.authToken/],
+    [{ kind: 'plivo', authToken: 7 }, /auth\.authToken/],
+    [{ kind: 'vonage' }, /auth\.secret/],
+    [{ kind: 'telnyx', publicKey: 'x' }, /auth\.streamToken/],
+    [{ kind: 'token' }, /auth\.token/],
+    [{ kind: 'basic', username: 'u' }, /auth\.password/],
+  ]
+  for (const [auth, message] of bad) {
+    const stream = { path: '/a', dialect: 'twilio', auth: auth as StreamAuth } as const
+    await t.rejects(streamServer({ listen, agent, streams: [stream] }), message)
+  }
+  const auth = { kind: 'telnyx', streamToken: 't' } as const
+  const telnyx = { path: '/a', dialect: 'telnyx', auth, webhook: '/hook' } as const
+  await t.rejects(streamServer({ listen, agent, streams: [telnyx] }), /streams\[0\]\.auth\.publicKey/)
+})
+
+t.test('a kind of auth that nobody knows is refused, not taken for none', async t => {
+  const auth = { kind: 'twillio', authToken: 't' } as unknown as StreamAuth
+  t.throws(
+    () => authoriseUpgrade(auth, { headers: new Map(), body: new Uint8Array() } as never, 'wss://a/in', 0),
+    /no such kind of auth/,
+  )
 })
