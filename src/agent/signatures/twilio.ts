@@ -33,6 +33,14 @@ export function verifyTwilioSignature(request: TwilioRequest): void {
   const hash = parsedUrl(url).searchParams.get('bodySHA256')
   const isForm =
     headerOf(headers, 'content-type')?.toLowerCase().startsWith('application/x-www-form-urlencoded') === true
+  // Else whoever has seen one signature of the URL could put any body behind it.
+  if (!isForm && hash === null && body.length > 0) {
+    throw new SignatureError(
+      SCHEME,
+      'malformed',
+      'the body is not signed: it is no form by its Content-Type, and the URL has no bodySHA256',
+    )
+  }
   const fields = new URLSearchParams(isForm && hash === null ? textOf(body) : '')
   // Every candidate is tried, so that the time does not tell which one fitted.
   const fits = tokens

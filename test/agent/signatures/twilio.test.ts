@@ -101,6 +101,16 @@ t.test('a body that is no form is signed by its hash in the URL', async t => {
   t.equal(verdict({ url, signature: twilioSignature('other', url), body, type }), 'wrong')
 })
 
+t.test('a body that nothing signs is refused, though the URL is signed', async t => {
+  const url = 'https://example.com/voice'
+  // As anybody has it who saw one upgrade or GET of that URL.
+  const signature = twilioSignature(authToken, url)
+  t.equal(verdict({ url, signature, type: 'application/json' }), 'good')
+  t.equal(verdict({ url, signature, type: 'application/json', body: '{"From":"x"}' }), 'malformed')
+  t.equal(verdict({ url, signature, type: '', body: 'From=x' }), 'malformed')
+  t.equal(verdict({ url, signature, body: 'From=x' }), 'wrong')
+})
+
 t.test('what was changed on the way is refused, and says why', async t => {
   const url = 'https://example.com/voice'
   const body = 'CallSid=CA1&From=%2B15550100'
