@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import { OptionError } from '../../../runtime/errors.ts'
+import type { Clock } from '../../../runtime/runtime.ts'
 import type { Agent, AgentSession } from '../../agent.ts'
 import { defaultRuntime } from '../../engine/default-runtime.ts'
 import { afterEngine } from '../../engine/engine-end.ts'
@@ -44,6 +45,9 @@ export function livekitAgent<Sdk extends LivekitSdk, Session extends LivekitAgen
 
 const ENGINE = 'livekit-agents'
 
+/** A session that has nobody to talk to may take so long to close; then it is on its own. */
+const MAX_CLOSE_MS = 5000
+
 async function converse<Sdk extends LivekitSdk, Session extends LivekitAgentSession>(
   call: AgentSession,
   options: LivekitAgentOptions<Sdk, Session>,
@@ -72,12 +76,17 @@ async function talk<Sdk extends LivekitSdk, Session extends LivekitAgentSession>
     call.signal.addEventListener('abort', hungUp, { once: true })
     if (call.signal.aborted) hungUp()
     const start = async (): Promise<void> => {
-      session = await options.session(call)
+      const made = await options.session(call)
+      // The caller did not wait for it: nobody else would close it.
+      if (over) return closed(made)
+      session = made
       Object.assign(session.input, { audio: audio.input })
       Object.assign(session.output, { audio: audio.output })
       const events = session as unknown as EventEmitter
       events.once('close', (closed: { reason?: string; error?: unknown }) => finish(endOf(closed)))
-      await session.start(await options.start(call))
+      const startOptions = await options.start(call)
+      if (over) return
+      await session.start(startOptions)
       if (over) return
       report.connected()
       options.onSession?.(session, call)
@@ -88,10 +97,24 @@ async function talk<Sdk extends LivekitSdk, Session extends LivekitAgentSession>
       finish({ kind: 'failed', problem: 'unreachable', detail, cause })
     })
   })
-  // It has nobody to talk to any more: how it closes is its own affair.
-  await Promise.resolve(session?.close()).catch(() => {})
+  await Promise.race([closed(session), after(MAX_CLOSE_MS, clock)])
   await audio.input.close()
   return end
+}
+
+/** How it closes is its own affair. */
+async function closed(session: LivekitAgentSession | undefined): Promise<void> {
+  try {
+    await session?.close()
+  } catch {
+    // It has nobody to talk to any more.
+  }
+}
+
+function after(ms: number, clock: Clock): Promise<void> {
+  return new Promise(resolve => {
+    clock.setTimer(clock.now() + ms, resolve)
+  })
 }
 
 function endOf({ reason = 'closed', error }: { reason?: string; error?: unknown }): EngineEnd {

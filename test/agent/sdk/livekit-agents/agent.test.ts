@@ -8,6 +8,7 @@ import { tone } from '../../../../src/media/audio/tones.ts'
 import type { OptionError, SipError } from '../../../../src/runtime/errors.ts'
 import type { ScriptedCaller } from '../../../../src/testing/caller.ts'
 import { createLab } from '../../../../src/testing/lab.ts'
+import type { Lab } from '../../../../src/testing/lab.ts'
 import type { CallRecord } from '../../../../src/trace/call-record.ts'
 import { AudioFrame, voice } from './sdk.ts'
 import type { AudioInput, AudioOutput } from './sdk.ts'
@@ -20,6 +21,7 @@ class Session extends EventEmitter {
   readonly output: { audio?: AudioOutput } = {}
   started: object | undefined
   closes = 0
+  closesLate = false
 
   start(options: { readonly agent: string }): Promise<void> {
     this.started = options
@@ -28,7 +30,7 @@ class Session extends EventEmitter {
 
   close(): Promise<void> {
     this.closes += 1
-    return Promise.resolve()
+    return this.closesLate ? new Promise(() => {}) : Promise.resolve()
   }
 
   async say(hz: number): Promise<void> {
@@ -47,7 +49,7 @@ const human: Agent = {
 
 async function callAgent(
   options: Partial<LivekitAgentOptions<typeof sdk, Session>> & { readonly agent?: string },
-  script: (caller: ScriptedCaller, session: Session) => Promise<void>,
+  script: (caller: ScriptedCaller, session: Session, lab: Lab) => Promise<void>,
 ): Promise<{ session: Session; record: CallRecord | undefined; errors: SipError[] }> {
   const { agent = 'good', ...rest } = options
   const lab = createLab({ network: { delayMs: 5 } })
@@ -64,7 +66,7 @@ async function callAgent(
   await lab.run(async () => {
     await caller.call('sip:a@agent.lab')
     await lab.clock.sleep(50)
-    await script(caller, session)
+    await script(caller, session, lab)
     await lab.clock.sleep(50)
   })
   return { session, errors, record: lab.records.find(({ direction }) => direction === 'inbound') }
@@ -111,6 +113,44 @@ t.test('a session that fails, or does not start: the fallback takes over', async
   })
   t.match(unstarted.record?.engines, [{ detail: 'the session could not be started: no such model' }])
   t.equal(unstarted.session.closes, 1)
+})
+
+t.test('who hangs up while the session is made leaves none behind', async t => {
+  const late = new Session()
+  let give: ((session: Session) => void) | undefined
+  const { record } = await callAgent(
+    { session: () => new Promise(resolve => (give = resolve)) },
+    async (caller, _session, lab) => {
+      await caller.hangup()
+      await lab.clock.sleep(50)
+      give?.(late)
+    },
+  )
+  t.equal(late.started, undefined)
+  t.equal(late.closes, 1)
+  t.match(record?.engines, [{ end: 'call' }])
+})
+
+t.test('nor one that would be started when the call is over', async t => {
+  let give: ((options: { agent: string }) => void) | undefined
+  const { session } = await callAgent(
+    { start: () => new Promise(resolve => (give = resolve)) },
+    async (caller, _session, lab) => {
+      await caller.hangup()
+      await lab.clock.sleep(50)
+      give?.({ agent: 'good' })
+    },
+  )
+  t.equal(session.started, undefined)
+  t.equal(session.closes, 1)
+})
+
+t.test('a session that fails and does not close keeps nobody waiting for long', async () => {
+  await callAgent({ fallback: human }, async (caller, session) => {
+    session.closesLate = true
+    session.emit('close', { reason: 'error', error: { type: 'llm_error' } })
+    await caller.hears({ toneHz: 1000 }, { withinMs: 6000 })
+  })
 })
 
 t.test('without a fallback the call ends with an error', async t => {
