@@ -27,7 +27,7 @@ const MAX_UNSENT_BYTES = 256 * 1024
 const MAX_ORDERS = 8
 
 /** Close codes with which a server says that something went wrong (RFC 6455 §7.4.1). */
-const FAILURES: ReadonlySet<number> = new Set([1002, 1006, 1007, 1009, 1011, 1012, 1013, 1014])
+const FAILURES: ReadonlySet<number> = new Set([1002, 1003, 1006, 1007, 1008, 1009, 1011, 1012, 1013, 1014])
 
 /** One conversation of a caller with a bot, from the open connection to its end. */
 export class BotSession {
@@ -96,7 +96,7 @@ export class BotSession {
     const end = await this.#end
     signal.removeEventListener('abort', hungUp)
     silence?.cancel()
-    if (end.kind !== 'engine') this.#say({ kind: 'stop', reason: end.detail })
+    if (end.kind !== 'engine' && this.#sequence > 0) this.#say({ kind: 'stop', reason: end.detail })
     connection.close(end.kind === 'failed' && end.problem === 'malformed' ? 1007 : 1000)
     await Promise.all([frames.return?.(), digits.return?.()])
     await hearing
@@ -229,7 +229,8 @@ export class BotSession {
   #order(run: () => Promise<void>): void {
     if (this.#orders >= MAX_ORDERS) {
       this.#counts.ordersRefused += 1
-      return
+      const message = `${MAX_ORDERS} orders are under way: give keys together, or wait`
+      return this.#send({ kind: 'error', code: 'SIP_LIMIT', message })
     }
     this.#orders += 1
     const told = async (): Promise<void> => {

@@ -28,6 +28,9 @@ async function converse(session: AgentSession, settings: StreamSettings): Promis
 
 async function dialAndTalk(session: AgentSession, settings: StreamSettings): Promise<EngineEnd> {
   const { clock, network } = settings.runtime ?? defaultRuntime()
+  // What the program makes of the call comes first: where it throws, nothing is dialled.
+  const ids = idsOf(session, settings)
+  const parameters = parametersOf(session, settings)
   const report = new EngineReport(session.id, settings.dialect.name, clock)
   const connected = await connect(session, settings, { clock, network })
   if ('kind' in connected) {
@@ -35,10 +38,10 @@ async function dialAndTalk(session: AgentSession, settings: StreamSettings): Pro
     return connected
   }
   report.connected()
-  const { connection, parameters } = connected
-  const ids = idsOf(session, settings)
+  const { connection, target } = connected
+  const parts = { clock, connection, ids, parameters: { ...parameters, ...target.parameters }, report }
   try {
-    return await new BotSession(session, settings, { clock, connection, ids, parameters, report }).run()
+    return await new BotSession(session, settings, parts).run()
   } catch (error) {
     // Somebody else reads what the caller says: a mistake of the program, and no reason to leave the bot on the line.
     connection.destroy()
@@ -48,7 +51,7 @@ async function dialAndTalk(session: AgentSession, settings: StreamSettings): Pro
 
 interface Connected {
   readonly connection: WebSocketConnection
-  readonly parameters: Readonly<Record<string, string>>
+  readonly target: StreamTarget
 }
 
 async function connect(
@@ -75,7 +78,7 @@ async function connect(
       ...(protocols !== undefined && { protocols }),
       ...(tls !== undefined && { tls }),
     })
-    return { connection, parameters: { ...parametersOf(session, settings), ...target.parameters } }
+    return { connection, target }
   } catch (error) {
     if (session.signal.aborted) return { kind: 'call', detail: 'the call ended while it was dialled' }
     const said = error instanceof Error ? error.message : String(error)

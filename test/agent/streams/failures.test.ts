@@ -3,7 +3,8 @@ import type { Agent } from '../../../src/agent/agent.ts'
 import { EngineError } from '../../../src/agent/engine/engine-error.ts'
 import { streamAgent } from '../../../src/agent/streams/client.ts'
 import { tone } from '../../../src/media/audio/tones.ts'
-import { callBot, nameOf } from './bot.ts'
+import type { StreamTarget } from '../../../src/agent/streams/options.ts'
+import { botUrl, callBot, nameOf } from './bot.ts'
 
 /** Somebody else takes the call: a tone of 1 kHz. */
 const deputy: Agent = {
@@ -176,6 +177,11 @@ t.test('a connection that breaks, or is closed with an error, is a failure', asy
   })
   t.match(crashed.record.engines, [{ end: 'failed', detail: /it closed with 1011 internal error/ }])
   t.same(crashed.errors, [])
+  const refused = await callBot({ dialect: 'twilio', fallback: deputy }, async (caller, bot) => {
+    bot.close(1008, 'who are you')
+    await caller.hears({ toneHz: 1000 })
+  })
+  t.match(refused.record.engines, [{ end: 'failed', detail: /it closed with 1008 who are you/ }])
 })
 
 t.test('malformed messages are counted and tolerated up to a bound', async t => {
@@ -268,10 +274,39 @@ t.test('orders beyond what is under way are refused', async t => {
   const { record } = await callBot({ dialect: 'offhook' }, async (_caller, bot, lab) => {
     for (let i = 0; i < 20; i += 1) bot.send({ kind: 'dtmf', digits: '1' })
     await lab.clock.sleep(5000)
+    const told = bot.messages.filter(message => nameOf(message) === 'error')
+    t.equal(told.length, 12)
+    t.match(told[0], { code: 'SIP_LIMIT', message: /8 orders are under way/ })
   })
   t.equal(record.personal.digitsSent, '11111111')
   t.same(record.engines?.[0]?.counters, { ordersRefused: 12 })
 })
+
+const broken = (): never => {
+  throw new Error('no such customer')
+}
+
+t.test(
+  'parameters and ids that cannot be made are the mistake of the program: no bot is dialled',
+  async t => {
+    for (const options of [{ parameters: broken }, { ids: broken }]) {
+      let dialled = 0
+      const url = (): StreamTarget => {
+        dialled += 1
+        return { url: botUrl }
+      }
+      const { errors } = await callBot(
+        // The scene waits for no bot.
+        { dialect: 'twilio', ...options, url, refuse: 500, fallback: deputy },
+        async caller => {
+          await caller.isHungUp()
+        },
+      )
+      t.match(errors, [{ message: /no such customer/ }])
+      t.equal(dialled, 0)
+    }
+  },
+)
 
 t.test('one bot falls back to another, and the record has both', async t => {
   const { record } = await callBot(
