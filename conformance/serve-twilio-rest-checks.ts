@@ -2,11 +2,9 @@
 
 import { join } from 'node:path'
 import twilio from 'twilio'
-import { repositoryRoot } from '../test/support/repository.ts'
 import type { Check } from './check.ts'
 import type { BotCall } from './peers/media-streams-bot.ts'
 import { freePort } from './peers/ports.ts'
-import { startSipp } from './peers/sipp.ts'
 import {
   authToken,
   callerHz,
@@ -38,6 +36,12 @@ const plays = {
     how: how('SIPp calls'),
     play: sippIsHungUp,
   },
+  'sipp-transferred': {
+    rfc: 'RFC 3515 2.4.4',
+    what: 'the bot sends TwiML with <Dial><Sip> at a key: REFER, and stop when the caller has gone there',
+    how: how('SIPp calls'),
+    play: sippIsTransferred,
+  },
   transfers: {
     rfc: 'RFC 3515 2.4.2',
     what: 'the bot sends TwiML with <Dial><Sip>; the desk hears the caller',
@@ -49,6 +53,12 @@ const plays = {
     what: 'the bot sends TwiML with <Dial> and a number: by the trunk, bridged',
     how: how('baresip calls, baresip is behind the trunk'),
     play: dials,
+  },
+  'takes-back': {
+    rfc: 'RFC 7092 3.1',
+    what: 'the bot sends other TwiML while the two talk: the desk is hung up, the caller has keys, then its end',
+    how: how('baresip calls, baresip is behind the trunk'),
+    play: takesBack,
   },
 } as const
 
@@ -69,6 +79,7 @@ interface TwilioRequest {
 }
 
 type Client = ReturnType<typeof twilio>
+type RestException = InstanceType<typeof twilio.RestException>
 
 /** The package, which knows only Twilio's own address, asks where the bot was told to. */
 function clientAt(port: number, password = authToken): Client {
@@ -122,14 +133,14 @@ async function hangsUp(stage: ServeStage): Promise<void> {
   await pause(1000)
   const found = await client.calls(ids.callSid).fetch()
   expect('The call as the package reads it', [found.sid, found.status], [ids.callSid, 'in-progress'])
-  const status = await clientAt(port, 'guess')
+  const refusal = await clientAt(port, 'guess')
     .calls(ids.callSid)
     .update({ status: 'completed' })
     .then(
-      () => 200,
-      (error: { readonly status: number }) => error.status,
+      () => [200],
+      ({ status, code, message }: RestException) => [status, code, message],
     )
-  expect('With a wrong password', status, 401)
+  expect('With a wrong password', refusal, [401, 20_003, 'Authenticate'])
   await client.calls(ids.callSid).update({ status: 'completed' })
   await phone.says('session closed')
   await phone.stop()
@@ -140,16 +151,27 @@ async function hangsUp(stage: ServeStage): Promise<void> {
 
 async function sippIsHungUp(stage: ServeStage): Promise<void> {
   const { client, call } = await serveBot(stage)
-  const sipp = await startSipp({
-    scenario: { file: join(repositoryRoot, 'conformance', 'sipp', 'caller-hung-up.xml') },
-    transport: 'udp',
-    target: { port: stage.port, user: 'bot' },
-    folder: join(stage.folder, 'sipp'),
-  })
+  const sipp = await stage.sipp('caller-hung-up')
   const { callSid } = await idsOf(await call())
   await client.calls(callSid).update({ status: 'completed' })
   await sipp.passed
   expect('Ended', (await stage.record()).ended?.by, 'local')
+}
+
+async function sippIsTransferred(stage: ServeStage): Promise<void> {
+  const { client, call } = await serveBot(stage)
+  const sipp = await stage.sipp('caller-transferred')
+  const running = await call()
+  const { callSid } = await idsOf(running)
+  await running.message('dtmf', '2')
+  const response = new twilio.twiml.VoiceResponse()
+  response.dial().sip(`sip:desk@127.0.0.1:${await freePort()}`)
+  await client.calls(callSid).update({ twiml: response.toString() })
+  await sipp.passed
+  await running.message('stop')
+  const { ended, personal, transfers: [transfer] = [] } = await stage.record()
+  expect('The transfer', [transfer?.outcome, ended?.by], ['transferred', 'local'])
+  expect('The digits of the record', personal.digitsReceived, '12')
 }
 
 async function transfers(stage: ServeStage): Promise<void> {
@@ -169,6 +191,32 @@ async function transfers(stage: ServeStage): Promise<void> {
 }
 
 async function dials(stage: ServeStage): Promise<void> {
+  const { phone, desk } = await dialled(stage)
+  await talk(stage, phone, desk)
+}
+
+async function takesBack(stage: ServeStage): Promise<void> {
+  const { phone, desk, update } = await dialled(stage)
+  await pause(1500)
+  const response = new twilio.twiml.VoiceResponse()
+  response.play({ digits: '7' })
+  await update(response.toString())
+  await desk.says('session closed')
+  await phone.says('session closed')
+  await Promise.all([phone.stop(), desk.stop()])
+  expectBetween('Seconds of the desk at the caller', heardSeconds(phone, deskHz), 0.8)
+  const { ended, personal } = await stage.record()
+  expect('Pressed, and ended', [personal.digitsSent, ended?.by], ['7', 'local'])
+}
+
+type Phone = Awaited<ReturnType<ServeStage['phone']>>
+
+/** A caller whom the bot had put through to the desk, by a trunk; `update` gives the call other TwiML. */
+async function dialled(stage: ServeStage): Promise<{
+  readonly phone: Phone
+  readonly desk: Phone
+  readonly update: (twiml: string) => Promise<unknown>
+}> {
   const desk = await stage.desk(deskHz, '+15550100')
   const [, host = ''] = /@([\d.:]+)/.exec(desk.uri) ?? []
   const carrier = { preset: 'generic', hosts: [host], transport: 'udp', auth: 'none', health: false }
@@ -178,19 +226,16 @@ async function dials(stage: ServeStage): Promise<void> {
   })
   const phone = await stage.phone('caller')
   const { callSid } = await idsOf(await call())
+  const update = (twiml: string): Promise<unknown> => client.calls(callSid).update({ twiml })
   const response = new twilio.twiml.VoiceResponse()
   response.dial('+15550100')
-  await client.calls(callSid).update({ twiml: response.toString() })
+  await update(response.toString())
   await desk.says('Call established')
-  await talk(stage, phone, desk)
+  return { phone, desk, update }
 }
 
 /** Caller and desk hear each other until the caller hangs up. */
-async function talk(
-  stage: ServeStage,
-  phone: Awaited<ReturnType<ServeStage['phone']>>,
-  desk: typeof phone,
-): Promise<void> {
+async function talk(stage: ServeStage, phone: Phone, desk: Phone): Promise<void> {
   await pause(2000)
   await phone.stop()
   await desk.stop()
