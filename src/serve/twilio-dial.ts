@@ -56,11 +56,10 @@ export async function dial(
 }
 
 async function dialUri(caller: Call, uri: string, ways: Ways, host: DialHost): Promise<boolean> {
-  const passed = await passOn(caller, uri, {
-    ...ways,
-    endpoint: host.endpoint,
-    bridge: { signal: ways.signal },
-  })
+  const { signal } = ways
+  // Nobody speaks any more whom the caller should not hear: a hold would be two re-INVITEs for nothing.
+  const transfer = { hold: false }
+  const passed = await passOn(caller, uri, { ...ways, endpoint: host.endpoint, transfer, bridge: { signal } })
   switch (passed.outcome) {
     case 'transferred':
     // Calling the target a second time might ring it twice.
@@ -79,7 +78,7 @@ async function dialNumber(caller: Call, number: string, ways: Ways, host: DialHo
   const { endpoint, trunk: name, trunkNamed, onError } = host
   const trunk = name === undefined ? undefined : trunkNamed(name)
   if (trunk === undefined) {
-    const { outcome } = await caller.transfer(`tel:${number}`, { hold: true, signal: ways.signal })
+    const { outcome } = await caller.transfer(`tel:${number}`, { signal: ways.signal })
     if (outcome === 'refused')
       onError('<Dial> of a number: REFER was refused; name the trunk to call it by in twilioRest.trunk')
     return outcome === 'transferred' || outcome === 'unknown'
