@@ -1,5 +1,6 @@
 import { CallEndedError } from '../../call/call-ended.ts'
 import type { CallEnded } from '../../call/call-ended.ts'
+import { reportListenerError } from '../../call/emitter.ts'
 import { sleep } from '../../call/sleep.ts'
 import { streamChannel } from '../../call/stream-events.ts'
 import type { StreamCounts } from '../../call/stream-events.ts'
@@ -35,6 +36,7 @@ export interface CarrierCallParts {
 
 /** For the carrier's HTTP interface. */
 const CONTROL_MS = 10_000
+
 /** One call whose stream has started. */
 export class CarrierCall {
   readonly session: StreamSession
@@ -52,6 +54,8 @@ export class CarrierCall {
   #readAt: number
   readonly #keyListeners = new Set<(start: DtmfStart) => void>()
   #telling: Promise<void> | undefined
+  /** Whether the carrier, by its interface, took an order to pass the call on. */
+  #passedOn: Promise<boolean> = Promise.resolve(false)
   #transferred: ((outcome: string) => void) | undefined
   #sequence = 1
   readonly #counts = { malformed: 0, ignored: 0 }
@@ -141,7 +145,11 @@ export class CarrierCall {
     const asked = !told && control?.hangup !== undefined
     this.#finish(end, !asked, code)
     if (!asked) return
-    this.#telling = this.#control(async signal => control.hangup?.(this.#controlled, signal))
+    // A call that is somebody else's now is left, not ended: an agent returns right after its transfer.
+    this.#telling = this.#passedOn
+      .then(async passedOn => {
+        if (!passedOn) await this.#control(async signal => control.hangup?.(this.#controlled, signal))
+      })
       .catch((error: unknown) => onError(error instanceof Error ? error : new Error(String(error))))
       .finally(() => this.#close(end.by, code))
   }
@@ -251,7 +259,13 @@ export class CarrierCall {
         this.#counts.ignored += 1
         continue
       }
-      for (const listener of this.#keyListeners) listener({ digit, via: 'info', timestampMs })
+      for (const listener of this.#keyListeners) {
+        try {
+          listener({ digit, via: 'info', timestampMs })
+        } catch (error) {
+          reportListenerError('dtmfStart', error)
+        }
+      }
       this.#digits.push({ digit, via: 'info', durationMs, timestampMs })
       this.#tellDigit('in', digit, durationMs)
     }
@@ -271,8 +285,7 @@ export class CarrierCall {
 
   async #transfer(target: unknown): Promise<TransferResult> {
     if (this.#over !== undefined) throw new CallEndedError(this.#over)
-    const { route, clock, owner } = this.#parts
-    const { control, dialect } = route
+    const { clock, owner } = this.#parts
     if (typeof target !== 'string') {
       return refused('a call on a stream can only be transferred to a number or URI, not to another call')
     }
@@ -282,25 +295,30 @@ export class CarrierCall {
       streamChannel.publish({ ...event, kind: 'transfer', target, ...(result !== undefined && { result }) })
     }
     tell()
-    const byMessage = this.#send({ kind: 'transfer', target })
-    const result = byMessage
-      ? await this.#transferAnswer()
-      : control?.transfer === undefined
-        ? refused(
-            `the protocol ${dialect.name} has no transfer: give "control" for the path, which asks the carrier over HTTP`,
-          )
-        : await this.#control(async signal => control.transfer?.(this.#controlled, target, signal)).then(
-            taken,
-            refusedBy,
-          )
+    const result = await this.#passOn(target)
     tell(result)
     return result
   }
 
-  #transferAnswer(): Promise<TransferResult> {
-    if (this.#transferred !== undefined) return Promise.resolve(refused('a transfer is under way already'))
-    const { clock } = this.#parts
-    return wordOfTransfer(clock, this.#gone.signal, take => (this.#transferred = take))
+  async #passOn(target: string): Promise<TransferResult> {
+    const { route, clock } = this.#parts
+    const { control, dialect } = route
+    if (this.#transferred !== undefined) return refused('a transfer is under way already')
+    if (this.#send({ kind: 'transfer', target })) {
+      return wordOfTransfer(clock, this.#gone.signal, take => (this.#transferred = take))
+    }
+    if (control?.transfer === undefined) {
+      return refused(
+        `the protocol ${dialect.name} has no transfer: give "control" for the path, which asks the carrier over HTTP`,
+      )
+    }
+    const answer = this.#control(async signal => control.transfer?.(this.#controlled, target, signal)).then(
+      taken,
+      refusedBy,
+    )
+    const before = this.#passedOn
+    this.#passedOn = answer.then(({ outcome }) => outcome !== 'refused' || before)
+    return answer
   }
 
   #timedOut(what: string): void {

@@ -26,7 +26,7 @@ import type { DialectName } from '../../../src/agent/streams/dialect.ts'
 import { webhookAnswer, webhookFields } from '../../../src/agent/stream-server/webhook.ts'
 import { dialectNamed } from '../../../src/agent/streams/dialects.ts'
 import { readXml } from '../../../src/sip/events/xml.ts'
-import { agentOf, phoneWorld } from './world.ts'
+import { agentOf, phoneWorld, world } from './world.ts'
 import type { HttpRequest } from '../../../src/runtime/web.ts'
 
 interface Asked {
@@ -154,37 +154,100 @@ t.test('a call that has ended already is none to worry about', async t => {
   )
 })
 
-t.test(
-  'an agent on Telnyx hangs up and transfers; an interface that does not answer holds nobody',
-  async t => {
+t.test('an interface that does not answer holds nobody', async t => {
+  const results: string[] = []
+  const control = telnyxControl({ apiKey: 'k', fetch: () => new Promise(() => {}) })
+  const agent = agentOf(async session => {
+    const { outcome, reason } = await session.transfer('tel:+15550101')
+    results.push(`${outcome}: ${reason}`)
+    await session.hangup()
+  })
+  const { errors, records } = await phoneWorld(
+    { stream: { dialect: 'telnyx', auth: { kind: 'none' }, control }, agent },
+    async (caller, { lab }) => {
+      await lab.clock.sleep(25_000)
+      await caller.isHungUp()
+    },
+  )
+  t.match(results[0], /refused: .*within 10000 ms/)
+  t.match(errors[0]?.message, /within 10000 ms/)
+  t.same(
+    records[0]?.transfers?.map(({ outcome }) => outcome),
+    ['refused'],
+  )
+})
+
+for (const { name, dialect, waits } of [
+  { name: 'an agent that returns after its transfer', dialect: 'twilio', waits: true },
+  { name: 'an agent that returns after its transfer', dialect: 'telnyx', waits: true },
+  { name: 'an agent that does not wait for its transfer', dialect: 'telnyx', waits: false },
+] as const) {
+  t.test(`${dialect}: ${name} leaves the call to whom it went to, and does not end it`, async t => {
     const { asked, fetch } = recorder()
-    const results: string[] = []
-    const control = telnyxControl({
-      apiKey: 'k',
-      fetch: (url, init) => (asked.length > 0 ? new Promise(() => {}) : fetch(url, init)),
-    })
+    const control =
+      dialect === 'twilio'
+        ? twilioControl({ authToken: 'tok', fetch })
+        : telnyxControl({ apiKey: 'k', fetch })
     const agent = agentOf(async session => {
-      results.push((await session.transfer('tel:+15550100')).outcome)
-      const late = await session.transfer('tel:+15550101')
-      results.push(`${late.outcome}: ${late.reason}`)
-      await session.hangup()
+      const transfer = session.transfer('tel:+15550100')
+      if (waits) t.equal((await transfer).outcome, 'unknown')
     })
-    const { errors, records } = await phoneWorld(
-      { stream: { dialect: 'telnyx', auth: { kind: 'none' }, control }, agent },
+    const { errors } = await phoneWorld(
+      { stream: { dialect, auth: { kind: 'none' }, control }, agent },
       async (caller, { lab }) => {
-        await lab.clock.sleep(25_000)
+        await lab.clock.sleep(2000)
         await caller.isHungUp()
       },
     )
-    t.equal(results[0], 'unknown')
-    t.match(results[1], /refused: .*within 10000 ms/)
-    t.match(errors[0]?.message, /within 10000 ms/)
-    t.same(
-      records[0]?.transfers?.map(({ outcome }) => outcome),
-      ['unknown', 'refused'],
-    )
-  },
-)
+    t.equal(asked.length, 1)
+    t.match(asked[0]?.body, /15550100/)
+    t.same(errors, [])
+  })
+}
+
+t.test('a call whose transfer was refused is ended at the carrier as any other', async t => {
+  const asked: string[] = []
+  const control = telnyxControl({
+    apiKey: 'k',
+    fetch: url => {
+      asked.push(new Request(url).url.split('/').at(-1) ?? '')
+      return Promise.resolve(new Response('{}', { status: asked.length === 1 ? 422 : 200 }))
+    },
+  })
+  const agent = agentOf(async session => {
+    t.match(await session.transfer('tel:+15550100'), { outcome: 'refused', statusCode: 422 })
+  })
+  await phoneWorld(
+    { stream: { dialect: 'telnyx', auth: { kind: 'none' }, control }, agent },
+    async (caller, { lab }) => {
+      await lab.clock.sleep(2000)
+      await caller.isHungUp()
+    },
+  )
+  t.same(asked, ['transfer', 'hangup'])
+})
+
+t.test('a second transfer while one is under way is refused, and the carrier hears of one only', async t => {
+  const sent: string[] = []
+  const agent = agentOf(async session => {
+    const first = session.transfer('sip:a@example.com')
+    t.match(await session.transfer('sip:b@example.com'), { outcome: 'refused', reason: /under way/ })
+    t.match(await first, { outcome: 'transferred' })
+  })
+  await world({ stream: { dialect: 'offhook', auth: { kind: 'none' } }, agent }, async ({ dial, lab }) => {
+    const connection = await dial()
+    connection.onMessage = data => {
+      const { type, target } = JSON.parse(String(data)) as { type: string; target?: string }
+      if (type === 'transfer') sent.push(target ?? '')
+    }
+    const audio = { encoding: 'L16', sampleRate: 8000, channels: 1, frameMs: 20 }
+    connection.send(JSON.stringify({ type: 'start', streamId: 's', callId: 'c', audio }))
+    await lab.clock.sleep(500)
+    connection.send('{"type":"transferred","outcome":"transferred"}')
+    await lab.clock.sleep(100)
+  })
+  t.same(sent, ['sip:a@example.com'])
+})
 
 t.test('the answers hold what they were given, whatever it is', async t => {
   const url = 'wss://voice.example.com/a?x=1&y="2"'
