@@ -15,16 +15,17 @@ export interface CarrierVoiceOptions {
   readonly hasRoom: () => boolean
 }
 
-/** A mark behind so many samples of what was sent since the last clear. */
+/** A mark behind so many samples of what was sent since the last clear, due back when they have been played. */
 interface Pending {
   readonly name: string
   readonly position: number
+  readonly dueAtMs: number
 }
 
 /** A mark goes with so much audio, ms, and with the last of a sentence. */
 const MARK_EVERY_MS = 100
 
-/** A carrier that echoes no mark so long after the audio before it must have been played is not asked again. */
+/** A carrier that echoes no mark so long after the audio before it must have been played is not asked again, until one comes after all. */
 const ECHO_LATE_MS = 2000
 
 /**
@@ -51,6 +52,7 @@ export class CarrierVoice {
   #messages = 0
   #marksMissing = 0
   #stalledTicks = 0
+  /** False where the dialect has no marks, and as long as the carrier returns none. */
   #echoes = true
 
   constructor(options: CarrierVoiceOptions) {
@@ -66,7 +68,7 @@ export class CarrierVoice {
     return this.#messages
   }
 
-  /** Marks that never came back. */
+  /** Marks that did not come back in time. */
   get marksMissing(): number {
     return this.#marksMissing
   }
@@ -94,6 +96,7 @@ export class CarrierVoice {
   /** A mark came back; false when it is none of ours. */
   echo(name: string, reached: boolean): boolean {
     if (!name.startsWith('offhook-')) return false
+    this.#echoes = true
     const index = this.#pending.findIndex(pending => pending.name === name)
     const found = this.#pending[index]
     // One from before a clear comes back too, and says nothing of what was heard since.
@@ -124,18 +127,21 @@ export class CarrierVoice {
     if (!this.#echoes) return
     this.#marks += 1
     const name = `offhook-${this.#epoch}-${this.#marks}`
-    if (this.#options.send({ kind: 'mark', name })) this.#pending.push({ name, position: this.#sent })
+    if (this.#options.send({ kind: 'mark', name }))
+      this.#pending.push({ name, position: this.#sent, dueAtMs: this.#playedAtMs })
     else this.#echoes = false
   }
 
   /** Where no marks come back, time has to tell. */
   #reckon(nowMs: number): void {
-    if (!this.#echoes) return this.#setPlayed(this.#byTime(nowMs))
-    if (this.#pending.length === 0 || nowMs < this.#playedAtMs + ECHO_LATE_MS) return
+    const oldest = this.#pending[0]
+    if (oldest === undefined) return this.#setPlayed(this.#byTime(nowMs))
+    // The oldest tells also in the midst of a speech that does not end.
+    if (nowMs < oldest.dueAtMs + ECHO_LATE_MS) return
     this.#marksMissing += this.#pending.length
     this.#pending = []
     this.#echoes = false
-    this.#setPlayed(this.#sent)
+    this.#setPlayed(this.#byTime(nowMs))
   }
 
   #byTime(nowMs: number): number {

@@ -343,3 +343,129 @@ t.test('no sequence of messages makes anything throw, or leaves a call behind', 
     )
   }
 })
+
+t.test('a listener for keys that throws hurts neither the call nor the process', async t => {
+  const digits: string[] = []
+  const warnings: string[] = []
+  const listen = (warning: Error): void => void warnings.push(warning.message)
+  process.on('warning', listen)
+  t.teardown(() => process.off('warning', listen))
+  const agent = agentOf(async session => {
+    session.on?.('dtmfStart', () => {
+      throw new Error('slip of the pen')
+    })
+    for await (const { digit } of session.dtmf()) digits.push(digit)
+  })
+  const { records } = await world({ stream, agent }, async ({ dial, lab }) => {
+    const connection = await dial()
+    connection.send(start)
+    for (const digit of ['1', '2'])
+      connection.send(JSON.stringify({ event: 'dtmf', streamSid: 'MZ1', dtmf: { digit } }))
+    await lab.clock.sleep(100)
+    connection.close()
+    await lab.clock.sleep(100)
+  })
+  await new Promise(resolve => setImmediate(resolve))
+  t.same(digits, ['1', '2'])
+  t.match(records[0]?.ended, { by: 'remote', cause: 'hangup' })
+  t.match(warnings.join(), /dtmfStart.*slip of the pen/s)
+})
+
+t.test('a stream that starts after the server has closed is no call', async t => {
+  let calls = 0
+  const agent = agentOf(() => {
+    calls += 1
+    return Promise.resolve()
+  })
+  await world({ stream, agent }, async ({ dial, lab, server, refusals }) => {
+    const early = await dial()
+    const seen = watch(early)
+    await lab.clock.sleep(50)
+    await server.close()
+    early.send(start)
+    await lab.clock.sleep(100)
+    t.equal(calls, 0)
+    t.equal(seen.code, 1001)
+    t.same(refusals, ['draining'])
+    t.match(server.stats, { calls: 0, waiting: 0 })
+  })
+})
+
+t.test('who calls itself by what is no URI does not trip the agent that looks at it', async t => {
+  const hosts: string[] = []
+  const agent = agentOf(({ remote, local }) => {
+    hosts.push(remote.uri.toString(), local.uri.toString())
+    return Promise.resolve()
+  })
+  const { errors } = await world({ stream, agent }, async ({ dial, lab }) => {
+    for (const from of ['sip:a@[::', 'sip:%zz@x:99999', 'tel:', 'sips:@', 'sip:me@example.com']) {
+      const connection = await dial()
+      const customParameters = { from, to: 'tel:+15550100' }
+      const { start: inner } = JSON.parse(start) as { start: object }
+      connection.send(
+        JSON.stringify({ event: 'start', streamSid: 'MZ1', start: { ...inner, customParameters } }),
+      )
+      await lab.clock.sleep(50)
+    }
+  })
+  t.same(errors, [])
+  t.equal(hosts.length, 10)
+  t.equal(hosts[0], 'sip:anonymous@anonymous.invalid')
+  t.same(hosts.slice(8), ['sip:me@example.com', 'tel:+15550100'])
+})
+
+t.test('a carrier that echoes no mark is known for one in the midst of a long speech', async t => {
+  let playedMs = 0
+  const agent = agentOf(async ({ output, sleep }) => {
+    void output.write(tone({ sampleRate: 8000, hz: 440, durationMs: 60_000 }))
+    await sleep(30_000)
+    playedMs = output.clear().playedMs
+  })
+  const { records } = await world({ stream, agent }, async ({ dial, lab }) => {
+    const connection = await dial()
+    const seen = watch(connection)
+    connection.send(start)
+    for (let i = 0; i < 600; i += 1) {
+      connection.send(media(160))
+      await lab.clock.sleep(60)
+    }
+    const marks = seen.messages.filter(message => message.includes('"mark"')).length
+    t.ok(marks < 40, `${marks} marks are enough to see that none comes back`)
+  })
+  t.ok(Math.abs(playedMs - 30_000) <= 60, `${playedMs} ms`)
+  t.ok((records[0]?.media?.counters?.['marksMissing'] ?? 0) >= 10)
+})
+
+t.test('marks that come late, after all, are believed again', async t => {
+  const flushed: number[] = []
+  const agent = agentOf(async ({ output }) => {
+    for (let i = 0; i < 2; i += 1) {
+      await output.write(tone({ sampleRate: 8000, hz: 440, durationMs: 8000 }))
+      flushed.push((await output.flush()).playedMs)
+    }
+  })
+  await world({ stream, agent }, async ({ dial, lab }) => {
+    const connection = await dial()
+    const names: string[] = []
+    connection.onMessage = data => {
+      const { event, mark } = JSON.parse(String(data)) as { event: string; mark?: { name: string } }
+      if (event === 'mark') names.push(mark?.name ?? '')
+    }
+    connection.send(start)
+    const echo = (): void => {
+      for (const name of names.splice(0))
+        connection.send(JSON.stringify({ event: 'mark', streamSid: 'MZ1', mark: { name } }))
+    }
+    // A network that stands still for five seconds, and then is well.
+    await lab.clock.sleep(5000)
+    const before = names.length
+    echo()
+    await lab.clock.sleep(1000)
+    t.ok(before < 40 && names.length >= 8, `${before}, then ${names.length} marks`)
+    for (let i = 0; i < 200; i += 1) {
+      echo()
+      await lab.clock.sleep(100)
+    }
+  })
+  t.same(flushed, [8000, 8000])
+})
