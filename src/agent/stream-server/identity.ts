@@ -1,6 +1,7 @@
 import type { CarrierId } from '../../call/carrier-ids.ts'
 import { carrierIdHeaders } from '../../call/carrier-ids.ts'
 import { Headers } from '../../sip/message/headers.ts'
+import { parseUri } from '../../sip/message/uri.ts'
 import type { DialectName, StreamStart } from '../streams/dialect.ts'
 import type { StreamCall } from './options.ts'
 
@@ -20,12 +21,22 @@ export function partiesOf({ from, to, parameters }: StreamStart): {
 
 /** A number or URI as a URI; `sip:anonymous@anonymous.invalid` for what is none (RFC 3323 §4.1.1.3). */
 export function uriOf(party: string): string {
-  if (/^(?:sips?|tel):[^\s<>"]{1,256}$/i.test(party)) return party
+  if (/^(?:sips?|tel):[^\s<>"]{1,256}$/i.test(party) && isUri(party)) return party
   const digits = party.replaceAll(/[\s().-]/g, '')
   if (/^\+\d{3,32}$/.test(digits)) return `tel:${digits}`
   // A national number is one of no country (RFC 3966 §5.1.5).
   if (/^[0-9*#]{1,32}$/.test(digits)) return `sip:${digits.replaceAll('#', '%23')}@anonymous.invalid`
   return 'sip:anonymous@anonymous.invalid'
+}
+
+/** Callers choose theirs, and an agent that takes it apart must not stumble. */
+function isUri(text: string): boolean {
+  try {
+    parseUri(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** The ids of the start, under the names the carrier's own records have for them. */

@@ -72,6 +72,9 @@ class CarrierServer implements StreamServer {
   readonly #calls = new Set<CarrierCall>()
   readonly #running = new Set<Promise<void>>()
   #waiting = 0
+  /** What turns those away whose stream has not started (bounded by `maxCalls`). */
+  readonly #starting = new Set<() => void>()
+  #closed = false
   #started = 0
   #webhooks = 0
   #draining = false
@@ -134,6 +137,8 @@ class CarrierServer implements StreamServer {
 
   async close(): Promise<void> {
     this.#draining = true
+    this.#closed = true
+    for (const turnAway of this.#starting) turnAway()
     for (const call of this.#calls) call.end('local', 'closed')
     await this.#listener?.close()
     await this.#told()
@@ -152,6 +157,7 @@ class CarrierServer implements StreamServer {
     const path = request.url.split('?')[0] ?? ''
     const route = this.#settings.webhooks.get(path)
     if (route === undefined) return { status: this.#settings.routes.has(path) ? 426 : 404 }
+    if (!URL.canParse(this.#urlOf(request))) return this.#noUrl(path, request.remote)
     if (request.method !== 'POST' && request.method !== 'GET')
       return { status: 405, headers: { Allow: 'GET, POST' } }
     try {
@@ -174,6 +180,7 @@ class CarrierServer implements StreamServer {
       this.#count('path', path, remote, 'nothing is at that path')
       return { status: 404 }
     }
+    if (!URL.canParse(this.#urlOf(request))) return this.#noUrl(path, remote)
     let late: LateCheck | undefined
     try {
       late = authoriseUpgrade(route.auth, request, this.#urlOf(request), this.clock.wallTime())
@@ -201,6 +208,10 @@ class CarrierServer implements StreamServer {
         given.cancel()
         if (taken) return connection.destroy()
         taken = true
+        if (this.#closed) {
+          this.#waiting -= 1
+          return connection.destroy()
+        }
         this.#await(connection, route, { late, openedAt, secure: request.secure, path })
       },
     }
@@ -221,6 +232,7 @@ class CarrierServer implements StreamServer {
     const leave = (): void => {
       over = true
       this.#waiting -= 1
+      this.#starting.delete(closing)
       timer.cancel()
       connection.onClose = undefined
     }
@@ -230,6 +242,8 @@ class CarrierServer implements StreamServer {
       this.#count(why, path, remote, detail)
       connection.close(code, why)
     }
+    const closing = (): void => turnAway('draining', 'the server closed before the stream started', 1001)
+    this.#starting.add(closing)
     const timer = this.clock.setTimer(this.clock.now() + limits.startTimeoutMs, () =>
       turnAway('start', `the stream did not start within ${limits.startTimeoutMs} ms`, 1008),
     )
@@ -329,6 +343,11 @@ class CarrierServer implements StreamServer {
     const { publicUrl } = this.#settings
     const base = publicUrl ?? `${secure ? 'wss' : 'ws'}://${headers.get('host') ?? 'localhost'}`
     return base + url
+  }
+
+  #noUrl(path: string, remote: SocketAddress): HttpResponse {
+    this.#count('malformed', path, remote, 'its Host header is no host')
+    return { status: 400 }
   }
 
   #refuse(remote: SocketAddress, path: string, error: unknown): HttpResponse {

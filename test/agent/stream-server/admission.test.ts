@@ -245,3 +245,15 @@ t.test('a kind of auth that nobody knows is refused, not taken for none', async 
     /no such kind of auth/,
   )
 })
+
+t.test('a Host that is none is the fault of who sent it: 400, and no error of the server', async t => {
+  const agent = agentOf(() => Promise.resolve())
+  const stream = { dialect: 'twilio', auth: { kind: 'twilio', authToken: 't' } } as const
+  const { errors, refusals } = await world({ stream, agent }, async ({ dial }) => {
+    const signature = { 'X-Twilio-Signature': 'x' }
+    await t.rejects(dial({ ...signature, host: 'a b[' }), /with 400/)
+    await t.rejects(dial({ ...signature, host: 'example.com' }), /with 403/)
+  })
+  t.same(errors, [])
+  t.same(refusals, ['malformed', 'signature'])
+})
