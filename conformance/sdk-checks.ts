@@ -208,7 +208,7 @@ async function baresipIsTransferred(stage: ServeStage, bot: Bot): Promise<void> 
   await phone.command('sndcode', '2')
   await conversation.end()
   await desk.says('Call established')
-  await pause(2000)
+  await pause(3000)
   await phone.stop()
   await desk.stop()
   expect('The keys that the model was told of', keysTold(conversation), '12')

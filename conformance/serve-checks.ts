@@ -209,7 +209,7 @@ async function transfers(stage: ServeStage): Promise<void> {
     await stage.serve({ bot: { url, dialect: 'offhook' } })
     const phone = await stage.phone('caller')
     await desk.says('Call established')
-    await pause(2000)
+    await pause(3000)
     await phone.stop()
     await desk.stop()
     const { transfers: [transfer] = [] } = await stage.record()
