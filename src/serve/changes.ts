@@ -10,11 +10,13 @@ const looseFields: ReadonlySet<string> = new Set(['endpoint.admit', 'limits.call
 /** The fields that differ and are in force only after a restart. */
 export function restartFields(started: ServePlan, next: ServePlan): readonly string[] {
   const fields = fixedParts.flatMap(part => differences(started.config[part], next.config[part], part))
-  if (
-    fields.every(field => !field.startsWith('endpoint.tls')) &&
-    !same(started.endpoint.tls, next.endpoint.tls)
-  )
-    fields.push('endpoint.tls')
+  // The same names of files may stand for other certificates.
+  const certificates = {
+    'endpoint.tls': (plan: ServePlan) => plan.endpoint.tls,
+    'twilioRest.tls': (plan: ServePlan) => plan.restTls,
+  }
+  for (const [field, read] of Object.entries(certificates))
+    if (!fields.some(name => name.startsWith(field)) && !same(read(started), read(next))) fields.push(field)
   return fields
 }
 

@@ -1,5 +1,6 @@
 import type { Agent } from '../agent/agent.ts'
 import { twilioRest } from '../agent/twilio-rest/twilio-rest.ts'
+import { OptionError } from '../runtime/errors.ts'
 import type { Runtime, TlsOptions } from '../runtime/runtime.ts'
 import type { TwilioRestConfig } from './config.ts'
 import { dial } from './twilio-dial.ts'
@@ -35,11 +36,14 @@ export async function listenTwilioRest(
     runtime,
     dial: (session, target, signal) => dial(session, target, signal, { ...host, trunk }),
   })
-  const listener = await rest.listen({
-    host: config.host ?? defaults.host,
-    port: config.port,
-    ...(tls !== undefined && { tls }),
-  })
+  const listener = await rest
+    .listen({ host: config.host ?? defaults.host, port: config.port, ...(tls !== undefined && { tls }) })
+    .catch((error: unknown) => {
+      // Of several certificates it has to be said which one cannot be used.
+      if (!(error instanceof OptionError)) throw error
+      const { field, message } = error
+      throw new OptionError(`twilioRest.${field}`, message.slice(field.length + 2), { cause: error })
+    })
   const { address, port, family } = listener.local
   return {
     accountSid,

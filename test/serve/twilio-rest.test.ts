@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { tone } from '../../src/media/audio/tones.ts'
 import type { Lab } from '../../src/testing/lab.ts'
@@ -127,5 +129,24 @@ t.test('a port that is taken: nothing of it stays behind', async t => {
   await t.rejects(
     inWorld(taken, async () => {}),
     /9090/,
+  )
+})
+
+t.test('with a certificate it is https; another one under the same name takes a restart', async t => {
+  const tls = rest.replace(' }', ', tls: { cert: own.pem, key: own.key } }')
+  await inWorld(
+    configOf(bot + tls),
+    async ({ host, folder, events, reload }) => {
+      t.match(events, [{ event: 'listening', twilioRest: `https://${serverAddress}:8081` }])
+      // It has one that nobody knows.
+      await t.rejects(host.fetch(`https://${serverAddress}:8081/`), /UNABLE_TO_VERIFY/)
+      await t.rejects(host.fetch(`http://${serverAddress}:8081/`), /ECONNRESET/)
+      await reload(configOf(bot + tls))
+      t.match(events.at(-1), { needRestart: [] })
+      writeFileSync(join(folder, 'own.pem'), 'renewed')
+      await reload(configOf(bot + tls))
+      t.match(events.at(-1), { event: 'reloaded', needRestart: ['twilioRest.tls'] })
+    },
+    { files: { 'own.pem': 'certificate', 'own.key': 'key' } },
   )
 })
