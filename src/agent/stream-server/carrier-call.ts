@@ -16,10 +16,10 @@ import { NameAddr } from '../../sip/message/name-addr.ts'
 import type { StreamMessage } from '../streams/dialect.ts'
 import { CarrierEar } from './carrier-ear.ts'
 import { CarrierVoice } from './carrier-voice.ts'
-import { within } from './control.ts'
+import { CarrierOrders } from './carrier-orders.ts'
 import { sendDigits } from './digits.ts'
 import { headersOf, uriOf } from './identity.ts'
-import { refused, refusedBy, taken, wordOfTransfer } from './transfer-result.ts'
+import { refused, wordOfTransfer } from './transfer-result.ts'
 import type { StreamCall, StreamLimits, StreamRoute, StreamSession } from './options.ts'
 
 export interface CarrierCallParts {
@@ -34,9 +34,6 @@ export interface CarrierCallParts {
   readonly onError: (error: Error) => void
 }
 
-/** For the carrier's HTTP interface. */
-const CONTROL_MS = 10_000
-
 /** One call whose stream has started. */
 export class CarrierCall {
   readonly session: StreamSession
@@ -44,6 +41,7 @@ export class CarrierCall {
   readonly #parts: CarrierCallParts
   readonly #voice: CarrierVoice
   readonly #ear: CarrierEar
+  readonly #orders: CarrierOrders
   readonly #digits = new DigitQueue()
   readonly #gone = new AbortController()
   readonly #ended: Promise<CallEnded>
@@ -54,8 +52,6 @@ export class CarrierCall {
   #readAt: number
   readonly #keyListeners = new Set<(start: DtmfStart) => void>()
   #telling: Promise<void> | undefined
-  /** Whether the carrier, by its interface, took an order to pass the call on. */
-  #passedOn: Promise<boolean> = Promise.resolve(false)
   #transferred: ((outcome: string) => void) | undefined
   #sequence = 1
   readonly #counts = { malformed: 0, ignored: 0 }
@@ -67,6 +63,7 @@ export class CarrierCall {
     this.#startedAt = clock.now()
     this.#heardAt = this.#startedAt
     this.#readAt = this.#startedAt
+    this.#orders = new CarrierOrders(clock, route.control ?? {}, call)
     this.#ear = new CarrierEar(route.dialect, call.format, this.#startedAt)
     this.#voice = new CarrierVoice({
       dialect: route.dialect,
@@ -138,18 +135,14 @@ export class CarrierCall {
   /** Ends the call from here: over the stream, or over the carrier's interface where closing the stream does not end it. */
   #letGo(end: Omit<CallEnded, 'durationMs'>, code?: number): void {
     if (this.#over !== undefined) return
-    const { route, onError } = this.#parts
-    const { control } = route
+    const { onError } = this.#parts
     // Said first: nothing more is sent once it is over.
     const told = this.#send({ kind: 'hangup' })
-    const asked = !told && control?.hangup !== undefined
+    const asked = !told && this.#orders.canHangup
     this.#finish(end, !asked, code)
     if (!asked) return
-    // A call that is somebody else's now is left, not ended: an agent returns right after its transfer.
-    this.#telling = this.#passedOn
-      .then(async passedOn => {
-        if (!passedOn) await this.#control(async signal => control.hangup?.(this.#controlled, signal))
-      })
+    this.#telling = this.#orders
+      .hangup()
       .catch((error: unknown) => onError(error instanceof Error ? error : new Error(String(error))))
       .finally(() => this.#close(end.by, code))
   }
@@ -185,11 +178,6 @@ export class CarrierCall {
     }
   }
 
-  get #controlled(): { callId: string; accountId: string; parameters: Readonly<Record<string, string>> } {
-    const { callId, accountId, parameters } = this.call
-    return { callId, accountId, parameters }
-  }
-
   async #sendDtmf(digits: string, options: SendDtmfOptions): Promise<void> {
     if (this.#over !== undefined) throw new CallEndedError(this.#over)
     const { dialect } = this.#parts.route
@@ -198,10 +186,6 @@ export class CarrierCall {
     for (const digit of digits.replaceAll(/[w,]/g, '')) {
       this.#tellDigit('out', digit, options.durationMs ?? 160)
     }
-  }
-
-  #control(act: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    return within(this.#parts.clock, CONTROL_MS, act)
   }
 
   #receive(data: string | Uint8Array): void {
@@ -302,23 +286,14 @@ export class CarrierCall {
 
   async #passOn(target: string): Promise<TransferResult> {
     const { route, clock } = this.#parts
-    const { control, dialect } = route
     if (this.#transferred !== undefined) return refused('a transfer is under way already')
     if (this.#send({ kind: 'transfer', target })) {
       return wordOfTransfer(clock, this.#gone.signal, take => (this.#transferred = take))
     }
-    if (control?.transfer === undefined) {
-      return refused(
-        `the protocol ${dialect.name} has no transfer: give "control" for the path, which asks the carrier over HTTP`,
-      )
-    }
-    const answer = this.#control(async signal => control.transfer?.(this.#controlled, target, signal)).then(
-      taken,
-      refusedBy,
+    if (this.#orders.canTransfer) return this.#orders.transfer(target)
+    return refused(
+      `the protocol ${route.dialect.name} has no transfer: give "control" for the path, which asks the carrier over HTTP`,
     )
-    const before = this.#passedOn
-    this.#passedOn = answer.then(({ outcome }) => outcome !== 'refused' || before)
-    return answer
   }
 
   #timedOut(what: string): void {
