@@ -15,6 +15,7 @@ export class TrackedCall {
   endedAt: number | undefined
   #part = new AbortController()
   #next: readonly TwimlVerb[] | undefined
+  #left = false
 
   constructor(sid: string, session: AgentSession, startedAt: number) {
     this.sid = sid
@@ -26,19 +27,25 @@ export class TrackedCall {
     return this.endedAt !== undefined
   }
 
-  /** What runs now is stopped, and these verbs take its place. */
-  takeOver(verbs: readonly TwimlVerb[]): void {
+  /** What runs now is stopped, and these verbs take its place. False: nothing of it runs here any more. */
+  takeOver(verbs: readonly TwimlVerb[]): boolean {
+    if (this.#left || this.session.signal.aborted) return false
     this.#next = verbs
     this.#part.abort(new Error('the call was given other TwiML'))
+    return true
   }
 
   /** The bot first, then what it is replaced by, until one of them comes to its end. */
   async run(agent: Agent, hooks: VerbHooks): Promise<void> {
-    await this.#partOf(signal => agent.run(this.#view(signal)))
-    for (let verbs = this.#take(); verbs !== undefined; verbs = this.#take()) {
-      const now = verbs
-      this.session.output.clear()
-      await this.#partOf(signal => this.#perform(now, hooks, signal))
+    try {
+      await this.#partOf(signal => agent.run(this.#view(signal)))
+      for (let verbs = this.#take(); verbs !== undefined; verbs = this.#take()) {
+        const now = verbs
+        this.session.output.clear()
+        await this.#partOf(signal => this.#perform(now, hooks, signal))
+      }
+    } finally {
+      this.#left = true
     }
   }
 

@@ -147,14 +147,17 @@ class Shim implements TwilioRest {
     if (verbs?.some(({ verb }) => verb === 'say') === true && this.#hooks.say === undefined) {
       throw new RestError(12200, '<Say> is not understood here: no speech was given (option say)')
     }
-    if (call.isOver) {
-      throw new RestError(21220, 'Invalid call state. Call is not in-progress. Cannot redirect.')
-    }
-    if (status === 'completed') void call.session.hangup()
+    if (call.isOver) throw notInProgress()
+    // How it ends is in the call's record, also where the far end could not be told.
+    if (status === 'completed') call.session.hangup().catch(() => {})
     else if (status === 'canceled')
       throw new RestError(21220, 'Invalid call state. The call is up: send completed')
-    else if (verbs !== undefined) call.takeOver(verbs)
+    else if (verbs !== undefined && !call.takeOver(verbs)) throw notInProgress()
   }
+}
+
+function notInProgress(): RestError {
+  return new RestError(21220, 'Invalid call state. Call is not in-progress. Cannot redirect.')
 }
 
 async function refer(session: AgentSession, target: string, signal: AbortSignal): Promise<boolean> {

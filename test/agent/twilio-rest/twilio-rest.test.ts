@@ -2,6 +2,7 @@ import t from 'tap'
 import twilio from 'twilio'
 import type { Agent, AgentSession } from '../../../src/agent/agent.ts'
 import { streamAgent } from '../../../src/agent/streams/client.ts'
+import { twilioCallSid } from '../../../src/agent/streams/ids.ts'
 import { twilioRest } from '../../../src/agent/twilio-rest/twilio-rest.ts'
 import type { TwilioRest, TwilioRestOptions } from '../../../src/agent/twilio-rest/twilio-rest.ts'
 import type { HttpRequest, HttpResponse } from '../../../src/runtime/web.ts'
@@ -205,27 +206,47 @@ t.test('what is not understood is refused in Twilio’s words, and the call goes
   })
 })
 
+/** A call of nobody, for what needs no phone. */
+function sessionOf(id: string, ended: Promise<unknown>): AgentSession {
+  const party = { uriText: 'sip:a@example.com' }
+  const { signal } = new AbortController()
+  return { id, ended, signal, hangup: farEndGone, local: party, remote: party, output: {} } as never
+}
+
+function farEndGone(): Promise<never> {
+  return Promise.reject(new Error('the far end is gone'))
+}
+
+/** Status and Twilio's code for a request about that call. */
+async function asked(rest: TwilioRest, id: string, body?: string): Promise<readonly [number, unknown]> {
+  const account = `AC${'0'.repeat(32)}`
+  const response = await ask(rest, {
+    method: body === undefined ? 'GET' : 'POST',
+    url: `/2010-04-01/Accounts/${account}/Calls/${twilioCallSid(id)}.json`,
+    authorization: `Basic ${Buffer.from(`${account}:${authToken}`).toString('base64')}`,
+    ...(body !== undefined && { body }),
+  })
+  return [response.status, (JSON.parse(String(response.body)) as { code?: number }).code]
+}
+
 t.test('calls that have ended are kept up to a number', async t => {
   const rest = twilioRest({ authToken, keepCalls: 1, runtime: { clock: { wallTime: () => 0 } } as never })
-  const sessions = ['a', 'b'].map(id => ({
-    id,
-    ended: Promise.resolve({}),
-    signal: new AbortController().signal,
-  }))
   const tracked = rest.track({ run: () => Promise.resolve() })
-  for (const session of sessions) await tracked.run(session as never)
-  const account = `AC${'0'.repeat(32)}`
-  const authorization = `Basic ${Buffer.from(`${account}:${authToken}`).toString('base64')}`
-  const { twilioCallSid } = await import('../../../src/agent/streams/ids.ts')
-  const status = async (id: string): Promise<number> =>
-    (
-      await ask(rest, {
-        method: 'GET',
-        url: `/2010-04-01/Accounts/${account}/Calls/${twilioCallSid(id)}.json`,
-        authorization,
-      }).catch(() => ({ status: 0 }))
-    ).status
-  t.equal(await status('a'), 404)
+  for (const id of ['a', 'b']) await tracked.run(sessionOf(id, Promise.resolve({})))
+  t.same(await asked(rest, 'a'), [404, 20404])
+  t.same(await asked(rest, 'b'), [200, undefined])
+})
+
+t.test('TwiML for a call that the bot has left already is refused, not taken and forgotten', async t => {
+  const rest = twilioRest({ authToken, runtime: { clock: { wallTime: () => 0 } } as never })
+  const twiml = new URLSearchParams({ Twiml: '<Response><Dial>+15550100</Dial></Response>' }).toString()
+  await rest.track({ run: () => Promise.resolve() }).run(sessionOf('a', new Promise(() => {})))
+  t.same(await asked(rest, 'a', twiml), [400, 21220])
+  const failed = rest.track({ run: () => Promise.reject(new Error('broken')) })
+  await t.rejects(failed.run(sessionOf('b', new Promise(() => {}))), /broken/)
+  t.same(await asked(rest, 'b', twiml), [400, 21220])
+  // It can still be ended, whoever has it now; one whose far end is gone is no fault of who asks.
+  t.same(await asked(rest, 'b', 'Status=completed'), [200, undefined])
 })
 
 t.test('options that cannot be meant are refused', async t => {
