@@ -47,7 +47,14 @@ const VERBS: Readonly<Record<string, (element: XmlElement) => TwimlVerb>> = {
     const what = text.trim() === '' ? 'digits that are none' : 'an URL'
     throw new RestError(12200, `<Play> of ${what} is not understood here; give digits="1w2#"`)
   },
-  Say: ({ text }) => ({ verb: 'say', text: text.trim() }),
+  Say: ({ text, children }) => {
+    // Left out in silence, the words inside would not be heard.
+    const [inner] = children
+    if (inner !== undefined)
+      throw new RestError(12200, `<Say><${inner.name}> is not understood here; give text without SSML`)
+    if (text.trim() === '') throw new RestError(12200, '<Say> holds no text')
+    return { verb: 'say', text: text.trim() }
+  },
   Pause: ({ attributes }) => {
     const seconds = Number(attributes.get('length') ?? '1')
     if (!(seconds >= 0 && seconds <= 3600))

@@ -40,6 +40,8 @@ const bad: readonly (readonly [string, number, RegExp])[] = [
   ['<Response><Dial>nobody</Dial></Response>', 13223, /no number/],
   ['<Response><Dial><Sip>a b@c</Sip></Dial></Response>', 13224, /SIP URI/],
   ['<Response><Dial><Sip>sip:a@b:99999</Sip></Dial></Response>', 13224, /SIP URI/],
+  ['<Response><Say><prosody rate="slow">Hello</prosody></Say></Response>', 12200, /<Say><prosody>.*SSML/],
+  ['<Response><Say> </Say></Response>', 12200, /no text/],
   ['<Response><Pause length="x"/></Response>', 12200, /seconds/],
   ['<Answer/>', 12100, /<Response>/],
   ['<Response>', 12100, /cannot be read/],
