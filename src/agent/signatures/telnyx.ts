@@ -59,7 +59,11 @@ function signedText(timestamp: string, body: string | Uint8Array): Uint8Array {
 
 function keyOf(publicKey: string): KeyObject {
   try {
-    if (publicKey.includes('-----BEGIN')) return createPublicKey(publicKey)
+    if (publicKey.includes('-----BEGIN')) {
+      const key = createPublicKey(publicKey)
+      // Of another kind it would be taken for another algorithm (RFC 8725 §3.1).
+      if (key.asymmetricKeyType === 'ed25519') return key
+    }
     const octets = Buffer.from(publicKey, 'base64')
     if (octets.length === 32) {
       return createPublicKey({ key: Buffer.concat([KEY_HEAD, octets]), format: 'der', type: 'spki' })

@@ -93,9 +93,12 @@ export function signVonageToken(token: {
 }
 
 function checkTimes(claims: VonageClaims, now: number, toleranceMs: number): void {
-  const { iat, exp } = claims
-  const times = [iat, exp].filter(time => time !== undefined)
-  if (times.length === 0 || !times.every(time => typeof time === 'number' && time >= 0)) {
+  const { iat, exp, nbf } = claims
+  const times = [iat, exp, nbf].filter(time => time !== undefined)
+  if (
+    (iat === undefined && exp === undefined) ||
+    !times.every(time => typeof time === 'number' && time >= 0)
+  ) {
     throw new SignatureError(
       SCHEME,
       'claims',
@@ -108,6 +111,9 @@ function checkTimes(claims: VonageClaims, now: number, toleranceMs: number): voi
       'expired',
       'the token is over (exp): sent again by somebody, or check the clock',
     )
+  }
+  if (typeof nbf === 'number' && now + toleranceMs < nbf * 1000) {
+    throw new SignatureError(SCHEME, 'future', 'the token is not valid yet (nbf): check the clock')
   }
   // One that says itself how long it lives may be older than the tolerance, but not from the future.
   if (typeof iat !== 'number' || (typeof exp === 'number' && iat * 1000 <= now)) return

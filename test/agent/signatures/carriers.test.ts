@@ -41,6 +41,14 @@ t.test('Telnyx: Ed25519 of timestamp and body', async t => {
   t.equal(check({ now: now - 300_001 }), 'future')
   t.match(check({ publicKey: 'AAAA' }), /publicKey:/)
   t.match(check({ publicKey: '-----BEGIN PUBLIC KEY-----' }), /publicKey:/)
+  for (const other of [
+    generateKeyPairSync('x25519'),
+    generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+    generateKeyPairSync('ed448'),
+  ]) {
+    const wrong = other.publicKey.export({ format: 'pem', type: 'spki' })
+    t.match(check({ publicKey: wrong }), /publicKey:/)
+  }
 })
 
 t.test('Vonage: a token with the hash of the body', async t => {
@@ -71,6 +79,9 @@ t.test('Vonage: a token with the hash of the body', async t => {
   t.equal(check({}, { claims: { payload_hash: undefined } }), 'claims')
   t.equal(check({}, { claims: { iat: undefined } }), 'claims')
   t.equal(check({}, { claims: { iat: 'today' } }), 'claims')
+  t.equal(check({}, { claims: { nbf: now / 1000 + 3600 }, lifetimeMs: 7_200_000 }), 'future')
+  t.equal(check({}, { claims: { nbf: now / 1000 + 200 } }), 'none', 'clocks differ')
+  t.equal(check({}, { claims: { nbf: 'soon' } }), 'claims')
   t.equal(check({ headers: {} }), 'missing')
   t.equal(check({ headers: { Authorization: 'Basic abc' } }), 'malformed')
   t.equal(check({ headers: { Authorization: 'Bearer a.b.c' } }), 'malformed')
