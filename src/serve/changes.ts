@@ -5,7 +5,12 @@ import type { ServePlan } from './plan.ts'
 const fixedParts: readonly (keyof ServeConfig)[] = ['endpoint', 'limits', 'health', 'twilioRest', 'traces']
 
 /** Of these parts what may change all the same. */
-const looseFields: ReadonlySet<string> = new Set(['endpoint.admit', 'limits.callsPerTrunk', 'health.trunks'])
+const looseFields: ReadonlySet<string> = new Set([
+  'endpoint.admit',
+  'limits.callsPerTrunk',
+  'health.trunks',
+  'twilioRest.trunk',
+])
 
 /** The fields that differ and are in force only after a restart. */
 export function restartFields(started: ServePlan, next: ServePlan): readonly string[] {

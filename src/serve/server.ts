@@ -117,7 +117,7 @@ export class Server {
         endpoint: this.endpoint,
         runtime: this.#runtime,
         tls: this.#plan.restTls,
-        trunkNamed: name => this.#trunks.byName.get(name),
+        trunk: () => this.#trunks.byName.get(this.#plan.config.twilioRest?.trunk ?? ''),
         country: this.#plan.config.defaultCountry,
         onError: message => this.#tell({ event: 'error', message }),
       })

@@ -13,10 +13,8 @@ import { SipError } from '../runtime/errors.ts'
 /** What `<Dial>` needs of the server. */
 export interface DialHost {
   readonly endpoint: Endpoint
-  /** By which numbers are called. */
-  readonly trunk: string | undefined
-  /** Of the configuration in force: reloads put others in its place. */
-  readonly trunkNamed: (name: string) => CarrierTrunk | undefined
+  /** By which numbers are called, in the configuration in force. */
+  readonly trunk: () => CarrierTrunk | undefined
   /** ISO 3166-1: how a phone sounds that rings. */
   readonly country: string | undefined
   /** Why somebody could not be reached, where a busy or silent phone is not all there is to say. */
@@ -39,20 +37,31 @@ export async function dial(
 ): Promise<boolean> {
   const { endpoint, country = defaultCountry, onError } = host
   const caller = endpoint.calls.find(({ id }) => id === session.id)
-  if (caller === undefined) return false
+  const isUri = /^sips?:/i.test(target)
   const tones = Object.hasOwn(COUNTRY_TONES, country) ? country : defaultCountry
   const ways = { signal, holdMusic: () => callProgress(tones, 'ringback') }
   try {
-    return /^sips?:/i.test(target)
-      ? await dialUri(caller, target, ways, host)
-      : await dialNumber(caller, target, ways, host)
+    if (caller === undefined) return await passedOn(session, isUri ? target : `tel:${target}`, ways, host)
+    return await (isUri ? dialUri(caller, target, ways, host) : dialNumber(caller, target, ways, host))
   } catch (error) {
     // Of a call that is over, or that has been given other TwiML, nothing is left to say.
-    if (caller.endedValue !== undefined || signal.aborted) return false
+    if (signal.aborted) return false
     if (!(error instanceof SipError)) throw error
     onError(`<Dial>: ${error.message}`)
     return false
   }
+}
+
+/** A call that came on a stream: its carrier passes it on. */
+async function passedOn(
+  session: AgentSession,
+  uri: string,
+  { signal }: Ways,
+  { onError }: DialHost,
+): Promise<boolean> {
+  const { outcome, reason } = await session.transfer(uri, { signal })
+  if (outcome === 'refused') onError(`<Dial>: the carrier does not pass the call on: ${reason}`)
+  return outcome === 'transferred' || outcome === 'unknown'
 }
 
 async function dialUri(caller: Call, uri: string, ways: Ways, host: DialHost): Promise<boolean> {
@@ -75,8 +84,8 @@ async function dialUri(caller: Call, uri: string, ways: Ways, host: DialHost): P
 }
 
 async function dialNumber(caller: Call, number: string, ways: Ways, host: DialHost): Promise<boolean> {
-  const { endpoint, trunk: name, trunkNamed, onError } = host
-  const trunk = name === undefined ? undefined : trunkNamed(name)
+  const { endpoint, onError } = host
+  const trunk = host.trunk()
   if (trunk === undefined) {
     const { outcome } = await caller.transfer(`tel:${number}`, { signal: ways.signal })
     if (outcome === 'refused')

@@ -7,7 +7,7 @@ import { dial } from './twilio-dial.ts'
 import type { DialHost } from './twilio-dial.ts'
 
 /** What the server lends. */
-export interface TwilioRestHost extends Omit<DialHost, 'trunk'> {
+export interface TwilioRestHost extends DialHost {
   readonly runtime: Pick<Runtime, 'clock' | 'network'>
   readonly tls: TlsOptions | undefined
 }
@@ -28,13 +28,13 @@ export async function listenTwilioRest(
   config: TwilioRestConfig,
   host: TwilioRestHost,
 ): Promise<ServedTwilioRest> {
-  const { accountSid = defaults.accountSid, authToken, trunk } = config
+  const { accountSid = defaults.accountSid, authToken } = config
   const { runtime, tls } = host
   const rest = twilioRest({
     accountSid,
     authToken,
     runtime,
-    dial: (session, target, signal) => dial(session, target, signal, { ...host, trunk }),
+    dial: (session, target, signal) => dial(session, target, signal, host),
   })
   const listener = await rest
     .listen({ host: config.host ?? defaults.host, port: config.port, ...(tls !== undefined && { tls }) })

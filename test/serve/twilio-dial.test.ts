@@ -2,6 +2,10 @@ import t from 'tap'
 import type { CallEnded } from '../../src/call/call-ended.ts'
 import { tone } from '../../src/media/audio/tones.ts'
 import type { Lab } from '../../src/testing/lab.ts'
+import type { AgentSession } from '../../src/agent/agent.ts'
+import type { TransferResult } from '../../src/call/transfer-options.ts'
+import { dial } from '../../src/serve/twilio-dial.ts'
+import type { DialHost } from '../../src/serve/twilio-dial.ts'
 import { bot, post, rest } from './twilio-bot.ts'
 import { configOf, dialled, inWorld } from './world.ts'
 import type { World } from './world.ts'
@@ -152,4 +156,43 @@ t.test('who cannot be reached is passed over, the next one is dialled, and why i
     },
     desk,
   )
+})
+
+t.test('another trunk is taken over by a reload', async t => {
+  const other = byTrunk.replace('carrier:', 'other:').replace('trunk: carrier', 'trunk: other')
+  await inWorld(
+    other.replace('desk.lab', 'nowhere.lab'),
+    async world => {
+      await world.reload(byTrunk)
+      t.match(world.events.at(-1), { event: 'reloaded', needRestart: [] })
+      const { caller } = await givenVerbs(world, '<Dial>+15550100</Dial>')
+      await caller.hears({ toneHz: 1000 })
+    },
+    deskThat(),
+  )
+})
+
+t.test('a call that came on a stream is passed on by its carrier', async t => {
+  const asked: unknown[] = []
+  const errors: string[] = []
+  const host = {
+    endpoint: { calls: [] },
+    country: undefined,
+    onError: (message: string) => errors.push(message),
+  }
+  const { signal } = new AbortController()
+  const dialling = (target: string, outcome: TransferResult['outcome']): Promise<boolean> => {
+    const transfer = async (uri: unknown): Promise<object> => {
+      asked.push(uri)
+      return { outcome, reason: 'not today' }
+    }
+    const session = { id: 'stream', transfer, signal } as unknown as AgentSession
+    return dial(session, target, signal, host as unknown as DialHost)
+  }
+  t.equal(await dialling('+15550100', 'transferred'), true)
+  t.equal(await dialling('sip:desk@desk.lab', 'unknown'), true)
+  t.same(errors, [])
+  t.equal(await dialling('+15550100', 'refused'), false)
+  t.same(asked, ['tel:+15550100', 'sip:desk@desk.lab', 'tel:+15550100'])
+  t.match(errors, [/the carrier does not pass the call on: not today/])
 })
