@@ -19,6 +19,7 @@ export class CarrierEar {
   readonly #startedAtMs: number
   readonly #held = new Map<number, Uint8Array>()
   #next: number | undefined
+  #latestMs: number
   /** Of the audio so far. */
   #positionMs = 0
   #messages = 0
@@ -34,6 +35,7 @@ export class CarrierEar {
     this.#reorders = dialect.reorders === true
     this.#frameMs = 20
     this.#startedAtMs = startedAtMs
+    this.#latestMs = startedAtMs
   }
 
   get messages(): number {
@@ -56,6 +58,7 @@ export class CarrierEar {
 
   receive({ audio, chunk }: StreamMedia, nowMs: number): void {
     this.#messages += 1
+    this.#latestMs = nowMs
     if (!this.#reorders || chunk === undefined) return this.#take(audio, nowMs)
     this.#next ??= chunk
     if (chunk < this.#next || this.#held.has(chunk)) {
@@ -64,15 +67,23 @@ export class CarrierEar {
     }
     this.#held.set(chunk, audio)
     this.#release(nowMs)
-    if (this.#held.size <= MAX_HELD) return
-    const first = Math.min(...this.#held.keys())
-    this.#missing += first - this.#next
-    this.#next = first
-    this.#release(nowMs)
+    if (this.#held.size > MAX_HELD) this.#giveUp(nowMs)
   }
 
+  /** The caller's last words are heard, though something before them is missing. */
   end(): void {
+    while (this.#held.size > 0) this.#giveUp(this.#latestMs)
+    const rest = this.#reframer.flush()
+    if (rest !== undefined) this.#push(rest, this.#latestMs)
     this.input.end()
+  }
+
+  /** What is missing before the first that is held does not come any more. */
+  #giveUp(nowMs: number): void {
+    const first = Math.min(...this.#held.keys())
+    this.#missing += first - (this.#next ?? first)
+    this.#next = first
+    this.#release(nowMs)
   }
 
   #release(nowMs: number): void {
@@ -86,16 +97,18 @@ export class CarrierEar {
   }
 
   #take(audio: Uint8Array, nowMs: number): void {
-    for (const frame of this.#reframer.push(this.#decoder.decode(audio))) {
-      const passedMs = nowMs - this.#startedAtMs
-      if (this.#positionMs > passedMs + AHEAD_MS) {
-        this.#floodedMs += this.#frameMs
-        continue
-      }
-      // After a pause of the carrier the time goes on where it is.
-      this.#positionMs = Math.max(this.#positionMs, Math.floor(passedMs) - AHEAD_MS)
-      this.input.push(frame, this.#positionMs, false)
-      this.#positionMs += this.#frameMs
+    for (const frame of this.#reframer.push(this.#decoder.decode(audio))) this.#push(frame, nowMs)
+  }
+
+  #push(frame: Int16Array, nowMs: number): void {
+    const passedMs = nowMs - this.#startedAtMs
+    if (this.#positionMs > passedMs + AHEAD_MS) {
+      this.#floodedMs += this.#frameMs
+      return
     }
+    // After a pause of the carrier the time goes on where it is.
+    this.#positionMs = Math.max(this.#positionMs, Math.floor(passedMs) - AHEAD_MS)
+    this.input.push(frame, this.#positionMs, false)
+    this.#positionMs += this.#frameMs
   }
 }

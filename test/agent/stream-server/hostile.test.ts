@@ -231,14 +231,14 @@ t.test('marks of before a clear, of nobody and twice move nothing', async t => {
   t.ok((played[1] ?? 999) <= 25, `${played[1]} ms`)
 })
 
-const chunk = (number: number): string =>
+const chunk = (number: number, samples = 160): string =>
   JSON.stringify({
     event: 'media',
     stream_id: 's',
     media: {
       track: 'inbound',
       chunk: String(number),
-      payload: Buffer.from(new Int16Array(160).fill(number * 1000).buffer).toString('base64'),
+      payload: Buffer.from(new Int16Array(samples).fill(number * 1000).buffer).toString('base64'),
     },
   })
 
@@ -267,6 +267,35 @@ t.test('Telnyx: messages out of order are put right, and what never comes is not
   t.same(heard, [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15])
   t.match(records[0]?.media, { lost: 1, late: 2 })
 })
+
+t.test(
+  'Telnyx: the last words are heard, half a frame of them too, though something before is missing',
+  async t => {
+    const heard: number[] = []
+    const agent = agentOf(async ({ input }: AgentSession) => {
+      for await (const { samples } of input)
+        heard.push(Math.round((samples[40] ?? 0) / 1000), Math.round((samples[120] ?? 0) / 1000))
+    })
+    const telnyx = { dialect: 'telnyx', auth: { kind: 'none' } } as const
+    const { records } = await world({ stream: telnyx, agent }, async ({ dial, lab }) => {
+      const connection = await dial()
+      const format = { encoding: 'L16', sample_rate: 8000, channels: 1 }
+      connection.send(
+        JSON.stringify({
+          event: 'start',
+          stream_id: 's',
+          start: { call_control_id: 'c', media_format: format },
+        }),
+      )
+      for (const number of [1, 5, 3]) connection.send(chunk(number))
+      connection.send(chunk(6, 80))
+      connection.send('{"event":"stop","stream_id":"s"}')
+      await lab.clock.sleep(100)
+    })
+    t.same(heard, [1, 1, 3, 3, 5, 5, 6, 0])
+    t.match(records[0]?.media, { lost: 2 })
+  },
+)
 
 t.test('audio of our own side is not taken for the caller’s', async t => {
   const { records } = await world({ stream, agent: patient }, async ({ dial, lab }) => {
