@@ -137,6 +137,7 @@ export function checkedServerOptions(options: StreamServerOptions): StreamServer
     const field = `streams[${index}]`
     const route = { ...stream, dialect: dialectNamed(stream.dialect) }
     checkAuth(`${field}.auth`, stream.auth)
+    checkFormat(`${field}.format`, route)
     if (stream.webhook !== undefined && !webhookDialects.has(route.dialect.name)) {
       throw new OptionError(`${field}.webhook`, `${route.dialect.name} asks nothing over HTTP; leave it out`)
     }
@@ -170,4 +171,17 @@ export function checkedServerOptions(options: StreamServerOptions): StreamServer
     if (!(value >= 1)) throw new OptionError(`limits.${name}`, `${value} is not usable; give 1 or more`)
   }
   return { routes, webhooks, publicUrl: publicUrl?.replace(/\/$/, ''), limits, leadMs: wished.leadMs }
+}
+
+/** What a carrier does not play would be noise to the caller. @throws OptionError */
+function checkFormat(field: string, { format, dialect }: StreamRoute): void {
+  if (format === undefined) return
+  const known = [...dialect.formats, ...(dialect.botFormat === undefined ? [] : [dialect.botFormat])]
+  const { encoding, sampleRate } = format
+  if (known.some(one => one.encoding === encoding && one.sampleRate === sampleRate)) return
+  const names = known.map(one => `${one.encoding} at ${one.sampleRate}`).join(', ')
+  throw new OptionError(
+    field,
+    `${dialect.name} does not play ${encoding} at ${sampleRate}; there are ${names}`,
+  )
 }

@@ -207,6 +207,11 @@ t.test('options that cannot be meant are refused, and the field is named', async
   )
   await t.rejects(streamServer({ listen, agent, streams: [a], publicUrl: 'https://x' }), /publicUrl/)
   await t.rejects(streamServer({ listen, agent, streams: [a], limits: { maxCalls: 0 } }), /limits\.maxCalls/)
+  const format = { encoding: 'L16', sampleRate: 16_000 } as const
+  await t.rejects(
+    streamServer({ listen, agent, streams: [{ ...a, format }] }),
+    /streams\[0\]\.format: .*twilio does not play L16 at 16000; there are PCMU at 8000/,
+  )
   const webhook = { path: '/i', dialect: 'infobip', auth, webhook: '/hook' } as const
   await t.rejects(streamServer({ listen, agent, streams: [webhook] }), /streams\[0\]\.webhook/)
 })
