@@ -44,6 +44,8 @@ export interface StreamServer {
   readonly clock: Clock
   readonly local: SocketAddress
   readonly stats: StreamServerStats
+  /** Other paths and limits for streams from now on; calls under way go on as they are. A path that is gone is answered 404. @throws OptionError */
+  replace(next: Pick<StreamServerOptions, 'streams' | 'publicUrl' | 'limits'>): void
   /** Takes no more calls (503); resolves when those under way have ended. */
   drain(): Promise<void>
   /** Ends all calls and lets go of the port. */
@@ -66,7 +68,7 @@ const NEVER: AbortSignal = new AbortController().signal
 class CarrierServer implements StreamServer {
   readonly clock: Clock
   readonly #options: StreamServerOptions
-  readonly #settings: StreamServerSettings
+  #settings: StreamServerSettings
   readonly #runtime: Pick<Runtime, 'clock' | 'network' | 'random'>
   readonly #pacer: Pacer
   readonly #calls = new Set<CarrierCall>()
@@ -124,6 +126,14 @@ class CarrierServer implements StreamServer {
       refused: { ...this.#refused },
       webhooks: this.#webhooks,
     }
+  }
+
+  replace(next: Pick<StreamServerOptions, 'streams' | 'publicUrl' | 'limits'>): void {
+    const { listen, agent } = this.#options
+    this.#settings =
+      next.streams.length === 0
+        ? { ...this.#settings, routes: new Map(), webhooks: new Map() }
+        : checkedServerOptions({ ...next, listen, agent })
   }
 
   async drain(): Promise<void> {
