@@ -41,6 +41,7 @@ import { registrarScenarioChecks } from './registrar-scenarios.ts'
 import { hasLinphone } from './peers/linphone.ts'
 import { baresipPhoneChecks, linphoneChecks } from './softphone-checks.ts'
 import { rtcpChecks } from './rtcp-checks.ts'
+import { serveStreamsChecks } from './serve-streams-checks.ts'
 import { serveTwilioRestChecks } from './serve-twilio-rest-checks.ts'
 import { sippChecks } from './sipp-checks.ts'
 import { serveChecks } from './serve-checks.ts'
@@ -133,6 +134,7 @@ if (hasBaresip() && hasSipp())
     ...serveFailureChecks(logs),
     ...serveRouteChecks(logs),
     ...serveTwilioRestChecks(logs),
+    ...serveStreamsChecks(logs),
   )
 if (hasLinphone()) sideBySide.push(...linphoneCallFlowChecks(logs))
 if (hasFfmpeg()) sideBySide.push(...ffmpegSrtpChecks(logs), ...codecPeerChecks(logs, 'ffmpeg'))

@@ -2,13 +2,25 @@ import type { ServeConfig } from './config.ts'
 import type { ServePlan } from './plan.ts'
 
 /** What holds for as long as the process lives: sockets, and what their owners were told once. */
-const fixedParts: readonly (keyof ServeConfig)[] = ['endpoint', 'limits', 'health', 'twilioRest', 'traces']
+const fixedParts: readonly (keyof ServeConfig)[] = [
+  'endpoint',
+  'limits',
+  'health',
+  'streams',
+  'twilioRest',
+  'traces',
+]
 
 /** Of these parts what may change all the same. */
 const looseFields: ReadonlySet<string> = new Set([
   'endpoint.admit',
   'limits.callsPerTrunk',
   'health.trunks',
+  'streams.publicUrl',
+  'streams.maxCalls',
+  'streams.startTimeoutMs',
+  'streams.idleTimeoutMs',
+  'streams.paths',
   'twilioRest.trunk',
 ])
 
@@ -18,6 +30,7 @@ export function restartFields(started: ServePlan, next: ServePlan): readonly str
   // The same names of files may stand for other certificates.
   const certificates = {
     'endpoint.tls': (plan: ServePlan) => plan.endpoint.tls,
+    'streams.tls': (plan: ServePlan) => plan.streams?.listen.tls,
     'twilioRest.tls': (plan: ServePlan) => plan.restTls,
   }
   for (const [field, read] of Object.entries(certificates))

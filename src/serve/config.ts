@@ -8,6 +8,7 @@ import type { FailoverSettings, TrunkHealthSettings } from '../call/trunks/optio
 import type { CpsSettings } from '../call/trunks/pacer.ts'
 import type { RecordingFormat } from '../media/audio/recording-format.ts'
 import type { SrtpMode } from '../media/session/srtp-options.ts'
+import type { StreamsConfig } from './streams-config.ts'
 
 /** What `offhook serve` is told, as it stands in the file; docs/serve.md has a line for each field. Times are milliseconds. */
 export interface ServeConfig {
@@ -28,6 +29,7 @@ export interface ServeConfig {
   readonly traces?: TracesConfig
   readonly limits?: LimitsConfig
   readonly health?: HealthConfig
+  readonly streams?: StreamsConfig
   readonly twilioRest?: TwilioRestConfig
   readonly drain?: DrainConfig
 }

@@ -10,6 +10,7 @@ export type ServeEvent =
       readonly event: 'listening'
       readonly listen: readonly string[]
       readonly health?: string
+      readonly streams?: string
       readonly twilioRest?: string
     }
   | {
@@ -44,8 +45,8 @@ type Writers = {
 }
 
 const writers: Writers = {
-  listening: ({ listen, health, twilioRest }) =>
-    `serving on ${listen.join(', ')}${health === undefined ? '' : `; health on ${health}`}${twilioRest === undefined ? '' : `; Twilio's interface for bots on ${twilioRest}`}`,
+  listening: ({ listen, health, streams, twilioRest }) =>
+    `serving on ${listen.join(', ')}${streams === undefined ? '' : `; carriers' streams on ${streams}`}${health === undefined ? '' : `; health on ${health}`}${twilioRest === undefined ? '' : `; Twilio's interface for bots on ${twilioRest}`}`,
   call: ({ id, from }) => `call ${id} from ${from}`,
   ended: describeCall,
   trunk: ({ trunk, state, reason }) =>

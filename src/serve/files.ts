@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { callChannel } from '../call/diagnostics.ts'
+import { streamChannel } from '../call/stream-events.ts'
 import type { Endpoint } from '../call/endpoint.ts'
 import type { Timer } from '../runtime/runtime.ts'
 import { OptionError } from '../runtime/errors.ts'
@@ -48,11 +49,21 @@ export class CallFiles {
       onRecord: record => this.#ended(record),
     })
     // After the trace, which knows the call by then.
-    this.#stop = callChannel.subscribe(event => {
-      if (event.kind !== 'began' || event.endpoint !== endpoint) return
-      const record = this.#trace.record(event.call.id)
+    const began = (id: string): void => {
+      const record = this.#trace.record(id)
       if (record !== undefined) this.#journal?.append(options.redactor.value({ event: 'began', record }))
-    })
+    }
+    const subscriptions = [
+      callChannel.subscribe(event => {
+        if (event.kind === 'began' && event.endpoint === endpoint) began(event.call.id)
+      }),
+      streamChannel.subscribe(event => {
+        if (event.kind === 'began' && event.endpoint === endpoint) began(event.call)
+      }),
+    ]
+    this.#stop = () => {
+      for (const unsubscribe of subscriptions) unsubscribe()
+    }
   }
 
   /** Files and lines that could not be written. */

@@ -3,6 +3,8 @@ import type { CallDiagnostics } from '../call/diagnostics.ts'
 import type { EndpointStats } from '../call/endpoint-types.ts'
 import { engineChannel } from '../call/engine-events.ts'
 import type { EngineEvent } from '../call/engine-events.ts'
+import { streamChannel } from '../call/stream-events.ts'
+import type { StreamEvent } from '../call/stream-events.ts'
 import type { TrunkStats } from '../call/trunks/carrier-trunk.ts'
 
 /** What is counted as calls come and go; bounded, for labels come from the configuration, from statuses and from causes. */
@@ -23,6 +25,7 @@ export class CallCounts {
     this.#subscriptions = [
       callChannel.subscribe(event => this.#call(event)),
       engineChannel.subscribe(event => this.#engine(event)),
+      streamChannel.subscribe(event => this.#stream(event)),
     ]
   }
 
@@ -42,6 +45,18 @@ export class CallCounts {
     else if (call.direction === 'inbound') count(this.refused, statusCode)
   }
 
+  /** They are answered when they come. */
+  #stream(event: StreamEvent): void {
+    if (event.endpoint !== this.#endpoint) return
+    if (event.kind === 'began') {
+      this.#up.add(event.call)
+      this.taken.inbound += 1
+    }
+    if (event.kind !== 'ended') return
+    this.#up.delete(event.call)
+    count(this.ended, event.ended.cause)
+  }
+
   #engine({ kind, call, engine }: EngineEvent): void {
     if (kind === 'failed' && this.#up.has(call)) count(this.engineFailures, engine)
   }
@@ -56,6 +71,8 @@ export interface MetricsState {
   readonly endpoint: EndpointStats
   /** Calls up, by direction. */
   readonly calls: Readonly<Record<'inbound' | 'outbound', number>>
+  /** By reason. */
+  readonly streamsRefused: Readonly<Record<string, number>>
   /** Of `endpoint.refused`: those during the drain. */
   readonly refusedDraining: number
   readonly trunks: ReadonlyMap<string, TrunkStats>
@@ -122,6 +139,13 @@ export const metrics: readonly Metric[] = [
       [{ reason: 'unknown-caller' }, (endpoint.admission?.refused ?? 0) + (endpoint.admission?.dropped ?? 0)],
       ...byKey('reason', counts.refused),
     ],
+  },
+  {
+    name: 'offhook_streams_refused_total',
+    type: 'counter',
+    help: 'WebSockets of carriers that were not let in.',
+    samples: ({ streamsRefused }) =>
+      Object.entries(streamsRefused).map(([reason, value]) => [{ reason }, value]),
   },
   {
     name: 'offhook_calls_ended_total',

@@ -17,6 +17,8 @@ import type { FieldPath, FoundProblem } from './problems.ts'
 import { planRoutes } from './routes.ts'
 import type { PlannedRoutes } from './routes.ts'
 import type { Redactor } from './secrets.ts'
+import { planStreams } from './streams.ts'
+import type { PlannedStreams } from './streams.ts'
 
 /** A configuration that was found good, with all that it names loaded. */
 export interface ServePlan {
@@ -31,6 +33,7 @@ export interface ServePlan {
   readonly trunks: ReadonlyMap<string, TrunkOptions>
   readonly agents: ReadonlyMap<string, AgentMaker>
   readonly routes: PlannedRoutes
+  readonly streams: PlannedStreams | undefined
   /** Of `twilioRest`. */
   readonly restTls: TlsOptions | undefined
   readonly redactor: Redactor
@@ -54,9 +57,10 @@ export async function makePlan(
   const agents = await planAgents(config.agents ?? {}, folder, problems)
   checkRecording(config, problems)
   const routes = planRoutes(config, folder, problems)
+  const streams = planStreams(config, folder, problems)
   const restTls = planTwilioRest(config, folder, problems)
   if (problems.length > 0 || routes === undefined || admission === undefined) return undefined
-  return { file, folder, config, endpoint, admission, trunks, agents, routes, restTls, redactor }
+  return { file, folder, config, endpoint, admission, trunks, agents, routes, streams, restTls, redactor }
 }
 
 function planEndpoint(

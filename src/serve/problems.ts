@@ -164,6 +164,7 @@ const formats: Readonly<Record<string, string>> = {
 
 /** What is there instead, without the value itself: it may be a secret. */
 function kindOf(given: unknown, issue?: Issue): string {
+  if (given === undefined) return 'it is missing'
   if (given === null) return 'it is empty'
   if (issue?.code === 'invalid_value') return 'it is none of those known'
   if (issue?.code === 'too_small') return issue.origin === 'number' ? 'it is too small' : 'it is empty'

@@ -12,16 +12,10 @@ import type {
   StreamAgentConfig,
   TrunkConfig,
 } from './config.ts'
+import { number } from './numbers.ts'
+import { dialectSchema, formatSchema, streamsSchema } from './streams-schema.ts'
 
 const may = z.exactOptional
-
-/** Numbers may come out of the environment, where everything is text. */
-function number(least: number, most: number): z.ZodPreprocess<z.ZodNumber> {
-  return z.preprocess(
-    value => (typeof value === 'string' && /^\d+(?:\.\d+)?$/.test(value) ? Number(value) : value),
-    z.number().min(least).max(most),
-  )
-}
 
 const port = number(0, 65_535)
 const ms = number(0, 86_400_000)
@@ -153,6 +147,7 @@ export const configSchema: z.ZodType<ServeConfig> = z.strictObject({
       trunks: may(z.enum(['all', 'any', 'none'])),
     }),
   ),
+  streams: may(streamsSchema),
   twilioRest: may(
     z.strictObject({
       host: may(text),
@@ -177,10 +172,8 @@ const moduleAgent: z.ZodType<ModuleAgentConfig> = z.strictObject({
 
 const streamAgent: z.ZodType<StreamAgentConfig> = z.strictObject({
   url: z.string().regex(/^wss?:\/\/\S+$/),
-  dialect: z.enum(['twilio', 'telnyx', 'plivo', 'vonage', 'infobip', 'voicerun', 'offhook']),
-  format: may(
-    z.strictObject({ encoding: z.enum(['PCMU', 'PCMA', 'L16']), sampleRate: number(8_000, 48_000) }),
-  ),
+  dialect: dialectSchema,
+  format: may(formatSchema),
   parameters: may(textByName),
   headers: may(textByName),
   authToken: may(text),

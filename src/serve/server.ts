@@ -6,6 +6,7 @@ import type { Call } from '../call/call.ts'
 import { createEndpoint } from '../call/endpoint.ts'
 import type { Endpoint } from '../call/endpoint.ts'
 import { callChannel } from '../call/diagnostics.ts'
+import { streamChannel } from '../call/stream-events.ts'
 import type { RecordingFormat } from '../media/audio/recording-format.ts'
 import { SipError } from '../runtime/errors.ts'
 import { createNodeRuntime } from '../runtime/node.ts'
@@ -21,6 +22,8 @@ import { CallCounts, writeMetrics } from './metrics.ts'
 import type { ServePlan } from './plan.ts'
 import { ConfigError } from './problems.ts'
 import { Redactor } from './secrets.ts'
+import { listenStreams } from './streams.ts'
+import type { ServedStreams } from './streams.ts'
 import { TrunkTable } from './trunk-table.ts'
 import { listenTwilioRest } from './twilio-rest.ts'
 import type { ServedTwilioRest } from './twilio-rest.ts'
@@ -67,6 +70,10 @@ export class Server {
   #routing: Routing | undefined
   #health: HttpListener | undefined
   #twilioRest: ServedTwilioRest | undefined
+  #streams: ServedStreams | undefined
+  /** Of the configuration in force, by name. */
+  #agents: Readonly<Record<string, Agent>> = {}
+  readonly #agentNamed = (name: string): Agent => this.#agents[name]!
   #reloading: Promise<unknown> = Promise.resolve()
   #drained: Promise<void> | undefined
   #refusedBefore: number | undefined
@@ -89,11 +96,22 @@ export class Server {
     this.#counts = new CallCounts(endpoint)
     this.#trunks = new TrunkTable(endpoint, event => this.#tell(event))
     endpoint.on('error', ({ message }) => this.#tell({ event: 'error', message }))
-    this.#stopListening = callChannel.subscribe(event => {
-      if (event.endpoint !== endpoint || event.kind !== 'began' || event.call.direction !== 'inbound') return
-      const { id, callId, remote, local } = event.call
-      this.#tell({ event: 'call', id, callId, from: remote.uriText, to: local.uriText })
-    })
+    const subscriptions = [
+      callChannel.subscribe(event => {
+        if (event.endpoint !== endpoint || event.kind !== 'began' || event.call.direction !== 'inbound')
+          return
+        const { id, callId, remote, local } = event.call
+        this.#tell({ event: 'call', id, callId, from: remote.uriText, to: local.uriText })
+      }),
+      streamChannel.subscribe(event => {
+        if (event.endpoint !== endpoint || event.kind !== 'began') return
+        const { call: id, callId, from, to } = event
+        this.#tell({ event: 'call', id, callId, from, to })
+      }),
+    ]
+    this.#stopListening = () => {
+      for (const unsubscribe of subscriptions) unsubscribe()
+    }
   }
 
   /** @internal */
@@ -122,18 +140,28 @@ export class Server {
         onError: message => this.#tell({ event: 'error', message }),
       })
     await this.#trunks.apply(this.#plan)
+    this.#agents = this.#agentsOf(this.#plan)
+    const { config, streams } = this.#plan
+    if (streams !== undefined)
+      this.#streams = await listenStreams(streams, this.#agentNamed, {
+        endpoint: this.endpoint,
+        runtime: this.#runtime,
+        maxDurationMs: config.limits?.maxDurationMs,
+        onError: message => this.#tell({ event: 'error', message }),
+      })
     this.#routing = routeCalls(this.endpoint, this.#routingOf(this.#plan))
     this.#tell({
       event: 'listening',
       listen: this.endpoint.listening,
       ...(this.healthUrl === undefined ? {} : { health: this.healthUrl }),
+      ...(this.#streams === undefined ? {} : { streams: this.#streams.url }),
       ...(this.#twilioRest === undefined ? {} : { twilioRest: this.#twilioRest.url }),
     })
   }
 
   /** @internal */
   async closeListeners(): Promise<void> {
-    await Promise.all([this.#health?.close(), this.#twilioRest?.close()])
+    await Promise.all([this.#health?.close(), this.#twilioRest?.close(), this.#streams?.close()])
   }
 
   /** The configuration in force. */
@@ -171,7 +199,8 @@ export class Server {
     return writeMetrics({
       counts: this.#counts,
       endpoint,
-      calls: { inbound, outbound: calls.length - inbound },
+      calls: { inbound: inbound + (this.#streams?.stats.calls ?? 0), outbound: calls.length - inbound },
+      streamsRefused: this.#streams?.stats.refused ?? {},
       refusedDraining: this.#refusedBefore === undefined ? 0 : endpoint.refused - this.#refusedBefore,
       trunks: this.#trunks.stats(),
       ready: this.readiness().ready,
@@ -211,6 +240,8 @@ export class Server {
     this.#redactor.addAll(plan.redactor)
     const trunks = await this.#trunks.apply(plan)
     this.#plan = plan
+    this.#agents = this.#agentsOf(plan)
+    this.#streams?.replace(plan.streams, this.#agentNamed)
     this.#routing?.replace(this.#routingOf(plan))
     this.#reloads.applied += 1
     const needRestart = restartFields(this.#started, plan)
@@ -227,11 +258,13 @@ export class Server {
   async #drain(limitMs: number): Promise<void> {
     const { endpoint } = this
     this.#refusedBefore = endpoint.stats().refused
-    this.#tell({ event: 'draining', calls: endpoint.calls.length, limitMs })
+    const calls = endpoint.calls.length + (this.#streams?.stats.calls ?? 0)
+    this.#tell({ event: 'draining', calls, limitMs })
+    const streamed = this.#streams?.drain(limitMs)
     const closed = endpoint.close({ graceMs: limitMs, giveUpMs: defaults.giveUpMs })
     this.#trunks.close()
     this.#routing?.drain()
-    await closed
+    await Promise.all([closed, streamed])
     this.#stopListening()
     this.#files.close()
     this.#counts.close()
@@ -248,7 +281,7 @@ export class Server {
     const { defaultCountry, environment, environmentHeader } = plan.config
     return {
       routes: plan.routes.routes,
-      agents: this.#agents(plan),
+      agents: this.#agents,
       trunks: this.#trunks.byName,
       ...(defaultCountry === undefined ? {} : { defaultCountry }),
       ...(environment === undefined ? {} : { environment }),
@@ -258,7 +291,7 @@ export class Server {
   }
 
   /** The agents of a configuration, each recording its calls where that is asked for. */
-  #agents(plan: ServePlan): Readonly<Record<string, Agent>> {
+  #agentsOf(plan: ServePlan): Readonly<Record<string, Agent>> {
     const { recording } = plan.config
     const agents: Record<string, Agent> = {}
     const agentNamed = (name: string): Agent => agents[name]!
