@@ -112,7 +112,7 @@ t.test(
         t.ok(stream.level(440) > -20, `${stream.level(440)}`)
         const calls = events.filter(({ event }) => event === 'call')
         t.equal(calls.length, 2)
-        const [brought] = calls.filter(call => 'callId' in call && call.callId === 'CA1')
+        const brought = calls.find(call => 'callId' in call && call.callId === 'CA1')
         t.match(brought, { from: 'tel:+15550100' })
         t.match((await get('/metrics')).body, 'offhook_calls{direction="inbound"} 2')
         stream.send({ event: 'stop', streamSid: 'MZ1', stop: { callSid: 'CA1', accountSid: 'AC1' } })
