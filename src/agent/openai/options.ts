@@ -178,16 +178,22 @@ function checkedTools({
   transferCall,
   onToolCall,
 }: OpenAiAgentOptions): readonly OpenAiTool[] {
-  const names = new Set<string>()
+  const hasPlaces = Object.keys(transferCall ?? {}).length > 0
+  // Ours are beside them: the API takes no two of one name.
+  const names = new Set([...(endCall === true ? ['hang_up'] : []), ...(hasPlaces ? ['transfer_call'] : [])])
   for (const { name, run } of tools) {
     if (!/^[\w-]{1,64}$/.test(name))
       throw new OptionError('tools', `${JSON.stringify(name)} is no name; give letters, digits, _ and -`)
-    if (names.has(name)) throw new OptionError('tools', `${name} is there twice`)
+    if (names.has(name))
+      throw new OptionError(
+        'tools',
+        `${name} is there twice; endCall and transferCall bring hang_up and transfer_call`,
+      )
     if (run === undefined && onToolCall === undefined)
       throw new OptionError('tools', `nobody runs ${name}; give it a run, or give onToolCall`)
     names.add(name)
   }
-  const any = tools.length > 0 || endCall === true || Object.keys(transferCall ?? {}).length > 0
+  const any = names.size > 0
   const delegation = session?.['delegation'] as { type?: unknown; responses?: unknown } | null | undefined
   if (
     any &&

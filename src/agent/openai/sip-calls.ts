@@ -50,7 +50,8 @@ export class OpenAiCallError extends SipError {
 export interface OpenAiSipCalls {
   /**
    * Takes a call. `session` is the body of the dialect without its `type`: model, instructions, tools … Resolves to
-   * `already-decided` where somebody was first: one call may be told of by the webhooks of both dialects.
+   * `already-decided` where somebody was first: one call may be told of by the webhooks of both dialects. That somebody was we, where an attempt
+   * that was answered with 5xx was carried out all the same.
    */
   accept(id: string, session: Readonly<Record<string, unknown>>): Promise<'accepted' | 'already-decided'>
   /** Default 603 (RFC 3261 §21.6.2). */
@@ -64,9 +65,12 @@ const PATHS = { realtime: 'realtime/calls', live: 'live/sessions' } as const
 const MAX_REASON = 100
 const NEVER = new AbortController().signal
 
-/** @throws OptionError `apiKey`, and later `id`, `statusCode` or `targetUri`; the methods reject with `OpenAiCallError` */
+/** @throws OptionError `apiKey`, `dialect`, and later `id`, `statusCode` or `targetUri`; the methods reject with `OpenAiCallError` */
 export function openAiSipCalls(options: OpenAiSipCallsOptions): OpenAiSipCalls {
-  if (options.apiKey === '') throw new OptionError('apiKey', 'it is empty; give the key of the project')
+  if (typeof options.apiKey !== 'string' || options.apiKey === '')
+    throw new OptionError('apiKey', 'it is missing; give the key of the project')
+  if (!Object.hasOwn(PATHS, options.dialect))
+    throw new OptionError('dialect', `${JSON.stringify(options.dialect)} is none; give realtime or live`)
   const base = (options.baseUrl ?? 'https://api.openai.com/v1').replace(/\/+$/, '')
   const { timeoutMs = 10_000, retries = 2, dialect } = options
   if (!(timeoutMs >= 1 && timeoutMs <= 600_000))

@@ -78,22 +78,40 @@ const MAX_REMEMBERED = 10_000
 
 /**
  * Makes a function that is true for the first webhook of each call, and false for those of the other interface and those sent again, so
- * that a call is decided about once. With `dialect`, only that interface's count.
+ * that a call is decided about once. With `dialect`, only that interface's count. An INVITE that is made again keeps its Call-ID (RFC 3261
+ * §22.2) and is another call, to the interface that told of the first.
  */
 export function onceForEachCall(dialect?: OpenAiDialect): (call: OpenAiIncomingCall) => boolean {
-  const known = new Set<string>()
-  return call => {
-    if (dialect !== undefined && call.dialect !== dialect) return false
-    const key = call.callId ?? `${call.dialect} ${call.id}`
-    if (known.has(key)) return false
-    known.add(key)
-    if (known.size > MAX_REMEMBERED) {
-      for (const oldest of known) {
-        known.delete(oldest)
-        break
-      }
+  const ids = new Memory<true>()
+  /** Which interface told of it first, by Call-ID. */
+  const tellers = new Memory<OpenAiDialect>()
+  return ({ dialect: teller, id, callId }) => {
+    if (dialect !== undefined && teller !== dialect) return false
+    const key = `${teller} ${id}`
+    if (ids.get(key) === true) return false
+    ids.set(key, true)
+    if (callId === undefined) return true
+    const first = tellers.get(callId) ?? teller
+    tellers.set(callId, first)
+    return first === teller
+  }
+}
+
+/** The latest so many. */
+class Memory<Value> {
+  readonly #values = new Map<string, Value>()
+
+  get(key: string): Value | undefined {
+    return this.#values.get(key)
+  }
+
+  set(key: string, value: Value): void {
+    this.#values.set(key, value)
+    if (this.#values.size <= MAX_REMEMBERED) return
+    for (const oldest of this.#values.keys()) {
+      this.#values.delete(oldest)
+      return
     }
-    return true
   }
 }
 

@@ -4,6 +4,8 @@ import { OptionError } from '../../runtime/errors.ts'
 
 /** ITU-T E.164 §6: 15 digits at most, no country code begins with 0. */
 const e164 = /^\+[1-9]\d{1,14}$/
+/** `+44 (0)20 …`: the zero is for those who dial within the country. */
+const trunkZero = /^(\s*\+[\d\s.-]{1,6})\(0\)/
 const separators = /[\s().\-/\u00A0\u2010-\u2015]/g
 
 /** Makes numbers with `+` and country code of how people and carriers write them; undefined for what is no number: short codes, extensions, names. */
@@ -20,7 +22,7 @@ export function toE164(country?: string): ToE164 {
       `${country} is no country; give the two capitals of ISO 3166-1, GB for example`,
     )
   return text => {
-    const bare = text.replaceAll(separators, '')
+    const bare = text.replace(trunkZero, '$1').replaceAll(separators, '')
     if (e164.test(bare)) return bare
     if (!/^\+?\d{3,20}$/.test(bare)) return undefined
     const national = country === undefined ? undefined : valid(bare, country)

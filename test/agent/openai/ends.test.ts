@@ -354,6 +354,8 @@ t.test('options that cannot be meant', t => {
     [{ transferCall: { desk: 'desk' } }, 'transferCall'],
     [{ tools: [{ name: 'a b', run: () => 1 }] }, 'tools'],
     [{ tools: [{ name: 'a' }] }, 'tools'],
+    [{ tools: [{ name: 'hang_up', run: () => 1 }], endCall: true }, 'tools'],
+    [{ tools: [{ name: 'transfer_call', run: () => 1 }], transferCall: { desk: 'tel:+15550100' } }, 'tools'],
     [{ dialect: 'live', endCall: true }, 'session.delegation'],
     [{ reconnect: { attempts: -1 } }, 'reconnect.attempts'],
     [{ dtmf: { gatherMs: 0 } }, 'dtmf.gatherMs'],

@@ -146,3 +146,14 @@ t.test('no answer: an error that does not say it was refused, and no second atte
     field: 'retries',
   })
 })
+
+t.test('a key that is not set and an interface that is none are named at once', t => {
+  const good = { apiKey: 'key', dialect: 'realtime' } as const
+  for (const [bad, field] of [
+    [{ apiKey: '' }, 'apiKey'],
+    [{ apiKey: undefined }, 'apiKey'],
+    [{ dialect: 'sip' }, 'dialect'],
+  ] as const)
+    t.throws(() => openAiSipCalls({ ...good, ...bad } as never), { name: 'OptionError', field })
+  t.end()
+})
