@@ -63,6 +63,9 @@ export async function streamServer(options: StreamServerOptions): Promise<Stream
   return server
 }
 
+/** Ahead of what a carrier plays that takes nothing back. */
+const NO_CLEAR_LEAD_MS = 100
+
 const NEVER: AbortSignal = new AbortController().signal
 
 class CarrierServer implements StreamServer {
@@ -313,7 +316,7 @@ class CarrierServer implements StreamServer {
       connection,
       route,
       limits,
-      leadMs: leadMs ?? (dialect === 'infobip' ? 100 : limits.leadMs),
+      leadMs: leadMs ?? (route.dialect.noClear === true ? NO_CLEAR_LEAD_MS : limits.leadMs),
       owner: this.#options.endpoint ?? this,
       openedAt,
       secure,

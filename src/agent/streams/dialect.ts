@@ -98,6 +98,8 @@ export interface StreamDialect {
   readonly exactFrames?: true
   /** Messages of the carrier may come in another order than their chunks are numbered. */
   readonly reorders?: true
+  /** What it was given cannot be taken back: it is given little ahead. */
+  readonly noClear?: true
   /** Whether marks that are pending come back when the bot clears. */
   readonly marksOnClear: 'echoed' | 'dropped'
   /** What the carrier sends. */

@@ -12,6 +12,7 @@ export const infobip: StreamDialect = {
   ],
   frameMs: 20,
   exactFrames: true,
+  noClear: true,
   marksOnClear: 'dropped',
   carrier: { write: fromCarrier, parse: parseCarrier },
   bot: {
