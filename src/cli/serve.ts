@@ -44,7 +44,10 @@ export async function serve(args: readonly string[]): Promise<number> {
   }
 }
 
-function check({ file, config, trunks, agents, routes, redactor }: ServePlan, reporter: Reporter): number {
+function check(
+  { file, config, trunks, agents, routes, streams, redactor }: ServePlan,
+  reporter: Reporter,
+): number {
   const { listen } = config.endpoint
   const summary = {
     file,
@@ -52,6 +55,7 @@ function check({ file, config, trunks, agents, routes, redactor }: ServePlan, re
     trunks: [...trunks.keys()],
     agents: [...agents.keys()],
     routes: routes.names,
+    streams: streams?.paths.map(({ path }) => path) ?? [],
   }
   const lines = [
     `${file} is all right`,
@@ -59,6 +63,7 @@ function check({ file, config, trunks, agents, routes, redactor }: ServePlan, re
     `  trunks: ${summary.trunks.join(', ') || 'none'}`,
     `  agents: ${summary.agents.join(', ') || 'none'}`,
     `  routes: ${summary.routes.join(', ')}`,
+    ...(summary.streams.length > 0 ? [`  streams: ${summary.streams.join(', ')}`] : []),
   ]
   reporter.say(redactor.value({ event: 'checked', ...summary }), redactor.text(lines.join('\n')))
   return 0

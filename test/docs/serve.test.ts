@@ -58,7 +58,7 @@ t.test('the configuration of the page is all right, by --check', async t => {
   t.equal(await check.ended, 0, check.output)
   t.match(
     check.output,
-    /serve\.yaml is all right\n.*\n  trunks: carrier, pbx\n  agents: support, support@staging, model, sorry, echo\n/,
+    /serve\.yaml is all right\n.*\n  trunks: carrier, pbx\n  agents: support, support@staging, model, sorry, echo\n  routes: .*\n  streams: \/twilio\n/,
   )
   const missing = new Program(
     'src/cli/main',
