@@ -157,10 +157,10 @@ if (hasBaresip())
 for (const packages of [twilio, livekit, pipecat]) if ('missing' in packages) missing.push(packages.missing)
 
 const results = [
-  ...(await runChecks(alone.filter(isChosen), 1, tell)),
-  ...(await runChecks(sideBySide.filter(isChosen), 5, tell)),
+  ...(await runChecks(alone.filter(isChosen), { atOnce: 1, logs, tell })),
+  ...(await runChecks(sideBySide.filter(isChosen), { atOnce: 5, logs, tell })),
   // Most of the time they wait for each other's timers.
-  ...(await runChecks(together.filter(isChosen), 8, tell)),
+  ...(await runChecks(together.filter(isChosen), { atOnce: 8, logs, tell })),
 ]
 for (const child of running) {
   await child.stop()
@@ -173,6 +173,9 @@ for (const what of missing) console.log(`Left out, not installed: ${what}`)
 const failed = results.filter(({ error }) => error !== undefined).length
 if (failed > 0) console.log(`Logs are in ${logs}`)
 const missed = process.env['CI'] === 'true' ? missing.length : 0
+const again = results.filter(({ error, beside }) => error === undefined && beside !== undefined)
+if (again.length > 0)
+  console.log(`Passed only with the machine to itself: ${again.map(({ check }) => check.name).join(', ')}`)
 console.log(`${results.length - failed} passed, ${failed + missed} failed`)
 process.exitCode = failed + missed > 0 ? 1 : 0
 

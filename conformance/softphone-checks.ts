@@ -65,7 +65,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     rfc: 'RFC 3264 8.4',
     what: 'it puts us on hold, hears nothing of us, and resumes',
     play: async ({ phone, call, folder }) => {
-      await call.media.output.write(sine(500, 1.5))
+      await call.media.output.write(sine(500, 3))
       await call.media.output.flush()
       await Promise.all([hold(call, 'remote', true), phone.hold()])
       await call.sleep(300)
@@ -86,7 +86,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     rfc: 'RFC 3264 8.4',
     what: 'we put it on hold, and resume',
     play: async ({ call, folder }) => {
-      await call.media.output.write(sine(500, 1.5))
+      await call.media.output.write(sine(500, 3))
       await call.media.output.flush()
       await call.hold()
       await call.sleep(1000)
@@ -112,7 +112,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
       const moved = await within(6000, taken, 'taken over')
       const desked = await within(2000, arriving, 'called at the desk')
       await Promise.all([
-        moved.media.output.write(sine(700, 2)),
+        moved.media.output.write(sine(700, 3)),
         hear(desked, join(folder, 'desk.wav'), 500, 700),
       ])
       await moved.hangup()
@@ -138,7 +138,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
       const desked = await within(2000, second, 'called at the desk')
       await within(3000, consultation.ended, 'replaced')
       await Promise.all([
-        moved.media.output.write(sine(700, 2)),
+        moved.media.output.write(sine(700, 3)),
         hear(desked, join(folder, 'desk.wav'), 500, 700),
       ])
       await moved.hangup()
@@ -281,10 +281,10 @@ function answering(endpoint: Endpoint): () => Promise<Call> {
   }
 }
 
-/** Two seconds in which the other party must be heard to say its tone, and hears ours. */
+/** Three seconds in which the other party must be heard to say its tone, and hears ours. */
 async function hear(call: Call, file: string, oursHz: number, theirsHz = phoneHz): Promise<void> {
   const recording = await call.record(file)
-  await Promise.all([call.media.output.write(sine(oursHz, 2)), call.sleep(2500)])
+  await Promise.all([call.media.output.write(sine(oursHz, 3)), call.sleep(3500)])
   await recording.stop()
   expectTone(`${file} has`, findTone(readWav(file), 0, theirsHz), theirsHz, 1.5)
 }
