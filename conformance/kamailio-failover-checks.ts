@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { type Call, createEndpoint } from '../src/index.ts'
 import type { Check } from './check.ts'
 import { Kamailio } from './peers/kamailio.ts'
-import { startAnswer } from './peers/offhook.ts'
+import { type OffhookEvent, startAnswer } from './peers/offhook.ts'
 import { freePort } from './peers/ports.ts'
-import { within } from './within.ts'
+import { until, within } from './within.ts'
 
 const callsEach = 3
 
@@ -48,14 +48,15 @@ async function endpointGone(folder: string): Promise<void> {
     const later = await place(2 * callsEach)
     // Who was up there, and whoever came since.
     const expected = callsEach + 2 * callsEach
+    await until(() => answered(second.process) >= expected, `the other answers ${expected} calls`)
     if (answered(second.process) !== expected)
       throw new Error(`The other answered ${answered(second.process)} calls, not ${expected}`)
     if (later.some(({ state }) => state !== 'confirmed')) throw new Error('A later call was lost')
     const endings = await within(5000, Promise.all(later.map(async call => call.hangup())), 'hung up')
     if (endings.some(({ cause }) => cause !== 'hangup')) throw new Error('A call did not end by its BYE')
-    const lost = second.process.events.filter(
-      ({ event, ended }) => event === 'ended' && (ended as { cause?: string }).cause !== 'hangup',
-    )
+    const over = (): readonly OffhookEvent[] => second.process.events.filter(({ event }) => event === 'ended')
+    await until(() => over().length >= later.length, 'the other says that the later calls ended')
+    const lost = over().filter(({ ended }) => (ended as { cause?: string }).cause !== 'hangup')
     if (lost.length > 0) throw new Error(`Calls of the other were lost: ${JSON.stringify(lost)}`)
   } finally {
     await endpoint.close({ giveUpMs: 1000 })

@@ -22,6 +22,7 @@ import { repositoryRoot } from '../test/support/repository.ts'
 import { sine } from './audio.ts'
 import type { Check } from './check.ts'
 import { modelHz, OpenAiStandIn } from './peers/openai-stand-in.ts'
+import { until } from './within.ts'
 
 const callerHz = 700
 
@@ -200,13 +201,6 @@ function loud(samples: readonly number[], hz: number, otherHz: number, what: str
   const [level, other] = [goertzelDbfs(last, 8000, hz), goertzelDbfs(last, 8000, otherHz)]
   if (!(level > -25 && other < level - 20))
     throw new Error(`${what}: ${Math.round(level)} dBFS, and ${Math.round(other)} of the other`)
-}
-
-async function until(is: () => boolean, what: string): Promise<void> {
-  for (const start = performance.now(); !is();) {
-    if (performance.now() - start > 8000) throw new Error(`${what}: not within 8 s`)
-    await new Promise(resolve => setTimeout(resolve, 20))
-  }
 }
 
 function portOf(listening: readonly string[], transport: string): number {

@@ -6,8 +6,9 @@ import { createEndpoint, runAgent } from '../src/index.ts'
 import { findTone } from './audio.ts'
 import type { Check } from './check.ts'
 import { freeUdpPort } from './peers/ports.ts'
-import { goodbyeHz, modelHz, RealtimeModel, until } from './peers/realtime-model.ts'
+import { goodbyeHz, modelHz, RealtimeModel } from './peers/realtime-model.ts'
 import { hasSipp, startSipp } from './peers/sipp.ts'
+import { until } from './within.ts'
 
 /** What was heard, as SIPp gives it back and as the model is told: a late packet leaves a hole of a piece. */
 const toleranceMs = 600
@@ -108,7 +109,7 @@ async function octetForOctet(): Promise<void> {
       // Every value of G.711 but its second zero, in an order that does not repeat.
       const said = Int16Array.from({ length: 16_000 }, (_, at) => valueOf((at * at + 7 * at) % 251))
       await call.media.output.play(said)
-      await until(() => conversation.heard.length > 16_000, 5000, 'the model does not hear the caller')
+      await until(() => conversation.heard.length > 16_000, 'the model hears the caller', 5000)
       const toModel = conversation.heard.map(sample => Math.round(sample * 32_768))
       if (!holds(toModel, said.subarray(8000, 9600)))
         throw new Error('What the model hears is not what the caller says')

@@ -11,7 +11,7 @@ import type { Baresip } from './peers/baresip.ts'
 import { OffhookProcess } from './peers/offhook.ts'
 import { type OnDemand, fetchPackages } from './peers/on-demand.ts'
 import { freePort } from './peers/ports.ts'
-import { type Conversation, goodbyeHz, modelHz, type RealtimeModel, until } from './peers/realtime-model.ts'
+import { type Conversation, goodbyeHz, modelHz, type RealtimeModel } from './peers/realtime-model.ts'
 import {
   callerHz,
   expect,
@@ -21,6 +21,7 @@ import {
   pause,
   type ServeStage,
 } from './serve-stage.ts'
+import { until } from './within.ts'
 
 const deskHz = 1900
 /** What was heard, as the phone has it and as the model is told, differ by the network, the phone's buffer and a piece of the measure. */
@@ -233,11 +234,7 @@ async function callAndInterrupt(
 }
 
 async function hearsTheCaller(conversation: Conversation): Promise<void> {
-  await until(
-    () => modelHeardSeconds(conversation, callerHz) > 1.5,
-    6000,
-    'the model does not hear the caller',
-  )
+  await until(() => modelHeardSeconds(conversation, callerHz) > 1.5, 'the model hears the caller', 6000)
 }
 
 /** How the call is to have ended, by its record: who did, what became of the engine, the keys, and where it was transferred. */

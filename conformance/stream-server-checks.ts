@@ -13,8 +13,8 @@ import { goertzelDbfs } from '../src/media/audio/goertzel.ts'
 import { tone } from '../src/media/audio/tones.ts'
 import { type CallRecord, Trace } from '../src/trace/index.ts'
 import type { Check } from './check.ts'
-import { type Carrier, PlayedCarrier, carriers, expect, publicUrl, until } from './peers/stream-carrier.ts'
-import { within } from './within.ts'
+import { type Carrier, PlayedCarrier, carriers, expect, publicUrl } from './peers/stream-carrier.ts'
+import { until, within } from './within.ts'
 
 const here = '127.0.0.1'
 

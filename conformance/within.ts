@@ -10,3 +10,11 @@ export async function within<T>(ms: number, work: Promise<T>, what: string): Pro
     clearTimeout(timer)
   }
 }
+
+/** Looks every 20 ms. Rejects, saying what never came, when it takes longer. */
+export async function until(is: () => boolean, what: string, ms = 10_000): Promise<void> {
+  for (const start = performance.now(); !is();) {
+    if (performance.now() - start > ms) throw new Error(`Not within ${ms} ms: ${what}`)
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}

@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { WebSocketServer, type WebSocket } from 'ws'
+import { until } from '../within.ts'
 
 export const modelHz = 440
 export const goodbyeHz = 600
@@ -39,7 +40,7 @@ export class RealtimeModel {
 
   /** The conversation of the only call, once there is one. */
   async conversation(withinMs = 5000): Promise<Conversation> {
-    await until(() => this.conversations.length > 0, withinMs, 'the model was not dialled')
+    await until(() => this.conversations.length > 0, 'the model is dialled', withinMs)
     return this.conversations[0] as Conversation
   }
 
@@ -78,12 +79,12 @@ export class Conversation {
 
   /** The first event of that type. */
   async event(type: string, withinMs = 8000): Promise<Event> {
-    await until(() => this.all(type).length > 0, withinMs, `no ${type} came`)
+    await until(() => this.all(type).length > 0, `${type} comes`, withinMs)
     return this.all(type)[0] as Event
   }
 
   async end(withinMs = 8000): Promise<void> {
-    await until(() => this.closed, withinMs, 'the session did not end')
+    await until(() => this.closed, 'the session ends', withinMs)
   }
 
   #send(event: Event): void {
@@ -176,14 +177,6 @@ export class Conversation {
 interface SessionConfig {
   readonly audio?: {
     readonly input?: { readonly format?: { readonly type?: string }; readonly turn_detection?: object }
-  }
-}
-
-/** Polls, which is all that is needed of a program with a few sockets. */
-export async function until(is: () => boolean, withinMs: number, otherwise: string): Promise<void> {
-  for (const start = performance.now(); !is();) {
-    if (performance.now() - start > withinMs) throw new Error(otherwise)
-    await new Promise(resolve => setTimeout(resolve, 20))
   }
 }
 

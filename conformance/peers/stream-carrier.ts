@@ -14,6 +14,7 @@ import { AudioDecoder, encodeAudio } from '../../src/agent/streams/audio-format.
 import type { StreamFormat, StreamMessage } from '../../src/agent/streams/dialect.ts'
 import { goertzelDbfs } from '../../src/media/audio/goertzel.ts'
 import { tone } from '../../src/media/audio/tones.ts'
+import { until } from '../within.ts'
 
 /** What the carriers were told. */
 export const publicUrl = 'wss://voice.example.com'
@@ -235,11 +236,4 @@ export class PlayedCarrier {
 
 export function expect(right: boolean, what: string): void {
   if (!right) throw new Error(`wrong: ${what}`)
-}
-
-export async function until(is: () => boolean, what: string): Promise<void> {
-  for (let tries = 0; !is(); tries += 1) {
-    if (tries > 500) throw new Error(`never came: ${what}`)
-    await new Promise(resolve => setTimeout(resolve, 20))
-  }
 }
