@@ -1,4 +1,5 @@
 import { OptionError, SipError } from '../../runtime/errors.ts'
+import { TurnoverMap } from '../../runtime/turnover-map.ts'
 import type { Admitted } from '../auth/admission.ts'
 import type { DigestClient } from '../auth/client.ts'
 import { isToken } from '../message/chars.ts'
@@ -83,7 +84,7 @@ export class UserAgentCore {
   readonly #host: CoreSessionHost
   readonly #limits: CoreLimits
   readonly #retryAfter: string
-  readonly #sessions = new Map<string, AnySession>()
+  readonly #sessions = new TurnoverMap<string, AnySession>()
   /**
    * The latest call and transaction, though nobody asks for them: V8 throws the compiled code of a class away when a full collection finds no
    * instance of it, and at a few hundred calls a second none may be alive at that moment.

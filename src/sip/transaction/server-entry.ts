@@ -59,7 +59,7 @@ export class ServerEntry implements RunnerHost {
   readonly flow: Flow
   /** To tag of the request, where matching needs it (RFC 2543). */
   readonly requestTag: string | undefined
-  /** To tag of the last response. */
+  /** To tag of the last response to an INVITE, which its ACK and its CANCEL are compared with. */
   responseTag: string | undefined
   /** Status of the last response; 0 before the first. */
   statusCode = 0
@@ -238,7 +238,7 @@ export class ServerEntry implements RunnerHost {
     this.#response = response
     this.#sentOver = undefined
     this.statusCode = response.statusCode
-    this.responseTag = response.to.tag
+    if (this.isInvite) this.responseTag = response.to.tag
     if (this.transaction !== undefined) this.transaction.response = response
   }
 

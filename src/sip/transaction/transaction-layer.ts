@@ -1,5 +1,6 @@
 import { OptionError, SipError } from '../../runtime/errors.ts'
 import type { Clock, Random } from '../../runtime/runtime.ts'
+import { TurnoverMap } from '../../runtime/turnover-map.ts'
 import { createResponse } from '../message/build.ts'
 import { SipParseError } from '../message/errors.ts'
 import type { SipRequest, SipResponse } from '../message/message.ts'
@@ -74,7 +75,7 @@ export class TransactionLayer {
   readonly #random: Random
   readonly #limits: TransactionLimits
   readonly #stats: TransactionStats = emptyStats()
-  readonly #clients = new Map<string, ClientTransaction>()
+  readonly #clients = new TurnoverMap<string, ClientTransaction>()
   readonly #servers = new Map<string, KnownServer>()
   readonly #answered: AnsweredQueue
   /** Requests without a To tag, to notice those that come twice by different ways. */
