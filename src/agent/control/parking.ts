@@ -103,15 +103,13 @@ export class ParkingLot {
     }
     this.#places.set(slot, place)
     music.start()
-    timer = this.#clock.setTimer(this.#clock.now() + this.#limitMs, () => {
-      if (!place.pickedUp) place.leave({ outcome: 'timeout' })
-    })
+    timer = this.#clock.setTimer(this.#clock.now() + this.#limitMs, () => place.leave({ outcome: 'timeout' }))
     void call.ended.then(() => place.leave({ outcome: 'call-ended' }))
     return place
   }
 
   /**
-   * Bridges whoever is parked there with `by`; by default the one is hung up with the other. Undefined: nobody is there, or was picked up in this very moment.
+   * Bridges whoever is parked there with `by`; by default the one is hung up with the other. Undefined: nobody is there, or was picked up, or has left, in this very moment.
    * @throws as `bridge`; the caller stays parked
    */
   async pickUp(slot: string, by: Call, options: BridgeOptions = {}): Promise<Bridge | undefined> {
@@ -121,6 +119,11 @@ export class ParkingLot {
     place.stopMusic()
     try {
       const bridged = await bridge(place.call, by, { hangup: 'both', ...options })
+      // Taken back, or its time was over, while the two agreed on a codec.
+      if (this.#places.get(slot) !== place) {
+        bridged.close()
+        return undefined
+      }
       place.leave({ outcome: 'picked-up', by, bridge: bridged })
       return bridged
     } catch (error) {

@@ -43,7 +43,7 @@ export async function warmTransfer(
   if (consultation.outcome !== 'answered') return consultation
   const { consulted, session } = consultation
   // Who no longer waits needs nobody.
-  const gone = (): void => void consulted.hangup()
+  const gone = (): void => void consultation.back()
   caller.signal.addEventListener('abort', gone, { once: true })
   signal?.addEventListener('abort', gone, { once: true })
   if (signal?.aborted === true) gone()
@@ -61,7 +61,8 @@ export async function warmTransfer(
     return { outcome: 'connected', bridge: bridged, consulted }
   } catch (error) {
     if (caller.endedValue !== undefined) return { outcome: 'caller-gone' }
-    if (consulted.endedValue !== undefined && signal?.aborted !== true) return { outcome: 'hung-up' }
+    if (signal?.aborted === true) return { outcome: 'aborted' }
+    if (consulted.endedValue !== undefined) return { outcome: 'hung-up' }
     if (error instanceof SipError && error.code === 'SIP_MEDIA') return { outcome: 'failed', error }
     throw error
   } finally {

@@ -95,6 +95,22 @@ t.test('park: as many as there are places; who cannot be picked up stays', async
   })
 })
 
+t.test('park: who is taken back while somebody picks up is with its agent, and not with both', async t => {
+  await scene([440, 600], async ({ lab, endpoint, far, near }) => {
+    const lot = new ParkingLot({ clock: endpoint.clock, holdMusic })
+    const parked = lot.park(near[0]!)
+    const picking = lot.pickUp(parked.slot, near[1]!)
+    parked.takeBack()
+    t.match(await parked.left, { outcome: 'taken-back' })
+    t.equal(await picking, undefined)
+    void near[0]!.media.output.play(prompt(300, 1000))
+    await lab.clock.sleep(300)
+    t.strictSame([await heardBy(far[0]!), await heardBy(far[1]!)], [[300], []])
+    await far[1]!.hangup()
+    t.equal(near[0]!.endedValue, undefined)
+  })
+})
+
 t.test('a conference of calls: added, muted, taken out, gone', async t => {
   await scene([440, 600, 800], async ({ lab, endpoint, far, near }) => {
     const room = new ConferenceRoom({ clock: endpoint.clock, maxParties: 3 })

@@ -183,6 +183,40 @@ t.test('warm transfer: whoever asked gives up', async t => {
   }
 })
 
+for (const [what, end, expected] of [
+  ['the caller hangs up', ({ caller }) => void caller.hangup(), { outcome: 'caller-gone' }],
+  ['whoever asked gives up', ({ stop }) => stop.abort(), { outcome: 'aborted' }],
+] as const satisfies readonly (readonly [
+  string,
+  (of: { readonly caller: Call; readonly stop: AbortController }) => void,
+  object,
+])[]) {
+  t.test(`warm transfer: ${what} amid the three-way: what the agent listens to is over`, async t => {
+    for (const throws of [false, true]) {
+      await scene(answers, async ({ lab, endpoint, inbound, caller, desk }) => {
+        const stop = new AbortController()
+        const transferring = warmTransfer(inbound, 'sip:desk@desk.lab', {
+          endpoint,
+          holdMusic,
+          signal: stop.signal,
+          decide: async consultation => {
+            const { seat } = consultation.threeWay()
+            for await (const { samples } of seat.input) if (samples.length === 0) return true
+            if (throws) throw new Error('nobody speaks any more')
+            return true
+          },
+        })
+        await lab.clock.sleep(3000)
+        end({ caller, stop })
+        const result = await Promise.race([transferring, lab.clock.sleep(2000).then(() => 'still listening')])
+        t.strictSame(result, expected)
+        await lab.clock.sleep(300)
+        t.not(desk().endedValue, undefined)
+      })
+    }
+  })
+}
+
 t.test('passOn: REFER refused, so they are bridged: blind, and attended', async t => {
   for (const attended of [false, true]) {
     await scene(answers, async ({ lab, endpoint, inbound, caller, desk }) => {
