@@ -41,6 +41,7 @@ export async function afterEngine(
 }
 
 function takeOver(call: AgentSession, agent: Agent): Promise<void> | void {
+  if (call.signal.aborted) return
   // What the engine has not said will not be heard in the middle of what the other one says.
   call.output.clear()
   return agent.run(call)

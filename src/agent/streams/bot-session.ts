@@ -46,7 +46,7 @@ export class BotSession {
   #finish!: (end: EngineEnd) => void
   #ended = false
   #spoke = false
-  #orders = 0
+  readonly #orders: Set<Promise<void>> = new Set()
   #sequence = 0
   #chunk = 0
   #firstFrameMs: number | undefined
@@ -100,6 +100,8 @@ export class BotSession {
     connection.close(end.kind === 'failed' && end.problem === 'malformed' ? 1007 : 1000)
     await Promise.all([frames.return?.(), digits.return?.()])
     await hearing
+    // A bot that transfers the call and leaves has not asked to cut the transfer short.
+    if (end.kind !== 'asked') await Promise.all(this.#orders)
     return end
   }
 
@@ -227,12 +229,11 @@ export class BotSession {
 
   /** What takes time, and may go wrong without hurting the call: the bot is told. */
   #order(run: () => Promise<void>): void {
-    if (this.#orders >= MAX_ORDERS) {
+    if (this.#orders.size >= MAX_ORDERS) {
       this.#counts.ordersRefused += 1
       const message = `${MAX_ORDERS} orders are under way: give keys together, or wait`
       return this.#send({ kind: 'error', code: 'SIP_LIMIT', message })
     }
-    this.#orders += 1
     const told = async (): Promise<void> => {
       try {
         await run()
@@ -240,11 +241,10 @@ export class BotSession {
         this.#counts.ordersRefused += 1
         const { code = 'error', message = String(error) } = error as { code?: string; message?: string }
         this.#send({ kind: 'error', code, message })
-      } finally {
-        this.#orders -= 1
       }
     }
-    void told()
+    const order = told().finally(() => this.#orders.delete(order))
+    this.#orders.add(order)
   }
 
   #closed(code: number, reason: string): void {

@@ -3,7 +3,8 @@ import type { Agent } from '../../../src/agent/agent.ts'
 import { EngineError } from '../../../src/agent/engine/engine-error.ts'
 import { streamAgent } from '../../../src/agent/streams/client.ts'
 import { tone } from '../../../src/media/audio/tones.ts'
-import type { StreamTarget } from '../../../src/agent/streams/options.ts'
+import type { StreamMessage } from '../../../src/agent/streams/dialect.ts'
+import type { StreamAgentOptions, StreamTarget } from '../../../src/agent/streams/options.ts'
 import { botUrl, callBot, nameOf } from './bot.ts'
 
 /** Somebody else takes the call: a tone of 1 kHz. */
@@ -280,6 +281,40 @@ t.test('orders beyond what is under way are refused', async t => {
   })
   t.equal(record.personal.digitsSent, '11111111')
   t.same(record.engines?.[0]?.counters, { ordersRefused: 12 })
+})
+
+/** A bot that gives an order and closes the connection without waiting. */
+function leaves(
+  order: StreamMessage,
+  code: number,
+  more: Partial<StreamAgentOptions> = {},
+): ReturnType<typeof callBot> {
+  return callBot({ dialect: 'offhook', ...more }, async (caller, bot) => {
+    bot.send(order)
+    bot.close(code)
+    await caller.isHungUp()
+  })
+}
+
+t.test('a bot that orders something and leaves: the order is carried out before anything else', async t => {
+  const keys = { kind: 'dtmf', digits: '12345678' } as const
+  const pressed = await leaves(keys, 1000)
+  t.equal(pressed.record.personal.digitsSent, '12345678')
+  const crashed = await leaves(keys, 1011, { fallback: deputy })
+  t.equal(crashed.record.personal.digitsSent, '12345678')
+  t.match(crashed.record.engines, [{ end: 'failed', detail: /1011/ }])
+  const transferred = await leaves({ kind: 'transfer', target: 'sip:desk@agent.lab' }, 1000)
+  t.match(transferred.record.transfers, [{ outcome: 'refused' }], 'by the caller, who was asked')
+})
+
+t.test('a bot that presses keys and asks to hang up: the call is hung up at once', async t => {
+  await callBot({ dialect: 'offhook' }, async (caller, bot, lab) => {
+    bot.send({ kind: 'dtmf', digits: '12345678' })
+    bot.send({ kind: 'hangup' })
+    const before = lab.clock.now()
+    t.match(await caller.isHungUp(), { by: 'remote', cause: 'hangup' })
+    t.ok(lab.clock.now() - before < 200)
+  })
 })
 
 const broken = (): never => {
