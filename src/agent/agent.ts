@@ -5,6 +5,7 @@ import type { Endpoint } from '../call/endpoint.ts'
 import type { AnswerOptions, IncomingCall } from '../call/incoming-call.ts'
 import type { AudioSink } from '../media/audio/audio-sink.ts'
 import type { AudioSource } from '../media/audio/audio-source.ts'
+import { OptionError } from '../runtime/errors.ts'
 
 /**
  * All an engine sees of a call, and all a test of an engine must fake. The methods are bound, so they may be taken
@@ -59,21 +60,32 @@ export interface RunAgentOptions {
 
 /**
  * Answers every call of the endpoint and gives it to an agent: the one given, or the one a function picks for the call
- * (a function that throws refuses it). Resolves when the endpoint is closed or `signal` aborts.
+ * (a function that throws refuses it). Resolves when the endpoint is closed or `signal` aborts. Rejects with an `OptionError` where it is no agent.
  */
-export function runAgent(
+export async function runAgent(
   endpoint: Endpoint,
   agent: Agent | ((call: IncomingCall) => Agent | Promise<Agent>),
   options: RunAgentOptions = {},
 ): Promise<void> {
-  return endpoint.serve(
+  if (typeof agent !== 'function') checkAgent(agent)
+  await endpoint.serve(
     async call => {
       const engine = typeof agent === 'function' ? await agent(call) : agent
+      checkAgent(engine)
       await call.answer(options.answer)
       await engine.run(agentSession(call))
     },
     options.signal === undefined ? {} : { signal: options.signal },
   )
+}
+
+/** @throws OptionError */
+function checkAgent(agent: { readonly run?: unknown } | undefined): void {
+  if (typeof agent?.run !== 'function')
+    throw new OptionError(
+      'agent',
+      'give an object with run(session), or a function that picks one for each call',
+    )
 }
 
 /** The engine's view of a call that is up: for outgoing calls, `await agent.run(agentSession(call))`. */

@@ -2,6 +2,7 @@ import type { Credentials } from '../sip/auth/client.ts'
 import { NameAddr } from '../sip/message/name-addr.ts'
 import type { DtmfSettings } from '../media/session/digit-roads.ts'
 import type { SrtpMode, SrtpOptions } from '../media/session/srtp-options.ts'
+import { OptionError } from '../runtime/errors.ts'
 import { parseTarget } from './checks.ts'
 
 /** An identity at a provider or PBX: as whom to call, through whom, and how to answer a 401 or 407. */
@@ -36,6 +37,12 @@ export function trunkRoute(trunk: Trunk | undefined): readonly NameAddr[] {
 export function fromOf(from: string | undefined, trunk: Trunk | undefined): string | undefined {
   if (from !== undefined) return parseTarget(from, 'from').toString()
   if (trunk === undefined) return undefined
+  // What `createTrunk` makes stands beside this one in every example, and is easily given in its place.
+  if (trunk.aor === undefined && 'trunk' in trunk)
+    throw new OptionError(
+      'trunk',
+      'this is what createTrunk gives: call by its call(number), or give its `trunk`',
+    )
   const aor = parseTarget(trunk.aor, 'trunk.aor')
   return aor.with({ displayName: trunk.displayName ?? aor.displayName }).toString()
 }

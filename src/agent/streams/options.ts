@@ -60,6 +60,7 @@ export interface StreamSettings extends Omit<StreamAgentOptions, 'dialect' | 'fo
 /** @throws OptionError */
 export function checkedSettings(options: StreamAgentOptions): StreamSettings {
   const dialect = dialectNamed(options.dialect)
+  checkUrl(options.url)
   const { authToken, firstAudioTimeoutMs } = options
   if (authToken !== undefined && dialect.name !== 'twilio' && dialect.name !== 'telnyx')
     throw new OptionError('authToken', `${dialect.name} has none; give headers: { Authorization: … }`)
@@ -72,6 +73,13 @@ export function checkedSettings(options: StreamAgentOptions): StreamSettings {
     maxBufferedMs: checked('maxBufferedMs', options.maxBufferedMs ?? 120_000, 120_000),
     maxMalformed: checked('maxMalformed', options.maxMalformed ?? 100, 1_000_000),
   }
+}
+
+/** A URL made for each call is looked at when the bot is dialled. */
+function checkUrl(url: unknown): void {
+  if (typeof url === 'function') return
+  if (typeof url !== 'string' || !/^wss?:\/\/[^/]/.test(url))
+    throw new OptionError('url', 'give ws:// or wss:// and the rest of the address of the bot')
 }
 
 function formatFor(dialect: StreamDialect, wanted: StreamFormat | undefined): StreamFormat {

@@ -1,4 +1,4 @@
-import { SipError } from '../../runtime/errors.ts'
+import { OptionError, SipError } from '../../runtime/errors.ts'
 import type { Clock, Random } from '../../runtime/runtime.ts'
 import type { Call } from '../call.ts'
 import { checkHeaders, parseTarget } from '../checks.ts'
@@ -54,6 +54,12 @@ export function trunkOf(call: Call): string | undefined {
  * @throws OptionError
  */
 export function createTrunk(endpoint: Endpoint, options: TrunkOptions): CarrierTrunk {
+  const given = options as Partial<TrunkOptions> | undefined
+  if (!Array.isArray(given?.edges))
+    throw new OptionError(
+      'options',
+      'give what a preset makes, for example trunks.twilio({ account, credentials })',
+    )
   return new CarrierTrunk(endpoint, options)
 }
 

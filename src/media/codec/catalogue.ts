@@ -74,6 +74,7 @@ export async function loadCodecs(
   names: readonly string[],
   settings: CodecSettings = {},
 ): Promise<readonly AudioCodec[]> {
+  if (!Array.isArray(names)) throw new OptionError('codecs', "it is no list; give ['PCMU', 'PCMA'] or others")
   if (names.length === 0) throw new OptionError('codecs', 'name at least one codec')
   const seen = new Set<string>()
   for (const name of names) {

@@ -132,6 +132,7 @@ function checkInstance(instanceId: string): string {
 }
 
 function readAddress(field: string, text: string): NameAddr {
+  if (typeof text !== 'string') throw new OptionError(field, 'it is missing; give sip:USER@HOST')
   try {
     // Without angle brackets, `;transport=tcp` would belong to the header and not to the URI (RFC 3261 §20.10).
     const address = text.includes('<') ? NameAddr.parse(text) : new NameAddr({ uri: parseUri(text) })

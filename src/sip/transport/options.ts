@@ -89,7 +89,7 @@ export function checkListen(listen: readonly ListenAddress[], tls?: TransportTls
     if (transports[transport].secure && (tls?.cert === undefined || tls.key === undefined)) {
       throw new OptionError(
         tls?.cert === undefined ? 'tls.cert' : 'tls.key',
-        `${transport} cannot be listened on without: give PEM`,
+        `it is missing, and ${transport}:// cannot be listened on without: give the text of a PEM file`,
       )
     }
     checkAdvertise(`listen[${index}].advertise`, advertise)
