@@ -3,6 +3,7 @@ import { OptionError } from '../../runtime/errors.ts'
 import type { AgentSession } from '../agent.ts'
 import type { Prompt } from '../menu.ts'
 import { playPrompt } from './play.ts'
+import { untilAborted } from './until-aborted.ts'
 
 export interface CollectOptions {
   /** How many digits there are: exactly so many, or from `min` to `max`. */
@@ -85,7 +86,7 @@ async function attempt(
   const deaf = session.on?.('dtmfStart', () => {
     down = true
   })
-  const aborted = aborts(signal, over.signal)
+  const aborted = untilAborted(signal, over.signal)
   const end = (by: Collected['by'], terminator?: string): Omit<Collected, 'tries'> => ({
     digits,
     complete: digits.length >= rules.min && (by === 'full' || by === 'terminator' || by === 'pause'),
@@ -136,14 +137,6 @@ async function attempt(
     over.abort()
     await keys.return?.()
   }
-}
-
-/** Resolves when the first aborts; never, and without leaving a listener behind, once `over` does. */
-function aborts(signal: AbortSignal | undefined, over: AbortSignal): Promise<'aborted'> {
-  return new Promise(resolve => {
-    if (signal?.aborted === true) resolve('aborted')
-    signal?.addEventListener('abort', () => resolve('aborted'), { once: true, signal: over })
-  })
 }
 
 /** After whatever is settled already has been told. */

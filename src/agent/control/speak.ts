@@ -2,6 +2,7 @@ import { OptionError } from '../../runtime/errors.ts'
 import type { AgentSession } from '../agent.ts'
 import type { Heard, PlayPromptOptions } from './play.ts'
 import { playPrompt } from './play.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** A piece of speech: 16-bit mono PCM, and how many characters of the text have been said when it is over, where the TTS can tell. */
 export type SpokenChunk = Int16Array | { readonly samples: Int16Array; readonly characters?: number }
@@ -46,7 +47,7 @@ export async function speak(session: AgentSession, text: string, options: SpeakO
     const audio = await Promise.race([
       pending,
       session.ended.then(() => undefined),
-      untilAborted(rest.signal, stop.signal),
+      untilAborted(rest.signal, stop.signal).then(() => undefined),
     ])
     if (audio === undefined) {
       pending.catch(() => undefined)
@@ -111,11 +112,4 @@ function wholeWords(text: string, characters: number): string {
   if (end >= text.length) return text
   const heard = text.slice(0, end)
   return /\s/.test(text[end] ?? ' ') ? heard : heard.replace(/\S*$/, '').trimEnd()
-}
-
-function untilAborted(signal: AbortSignal | undefined, over: AbortSignal): Promise<undefined> {
-  return new Promise(resolve => {
-    if (signal?.aborted === true) resolve(undefined)
-    signal?.addEventListener('abort', () => resolve(undefined), { once: true, signal: over })
-  })
 }
